@@ -1,0 +1,3 @@
+//! A workflow service over SQLite that shows what tasker-cache does.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Conformance suite, fault injection and log recording for tasker-cache backends.

@@ -1,0 +1,1 @@
+//! The workspace's own tests: backend matrix, faults, consistency, scenarios.

@@ -1,0 +1,3 @@
+//! The workspace's chores: test, check, features, tidy, bench.
+
+fn main() {}
