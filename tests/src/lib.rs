@@ -1,1 +1,4 @@
-//! The workspace's own tests: backend matrix, faults, consistency, scenarios.
+//! What the workspace's own tests share: a simulated shared store, and the rule they check by.
+
+pub mod history;
+pub mod sim;

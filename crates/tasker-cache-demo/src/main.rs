@@ -1,3 +1,66 @@
 //! A workflow service over SQLite that shows what tasker-cache does.
 
-fn main() {}
+mod args;
+mod client;
+mod compare;
+mod configured;
+mod database;
+mod drive;
+mod error;
+mod latencies;
+mod logging;
+mod model;
+mod report;
+mod seed;
+mod serve;
+mod server;
+mod service;
+mod shim;
+
+use std::error::Error;
+use std::iter::successors;
+use std::process::ExitCode;
+
+use clap::Parser;
+use indicatif::MultiProgress;
+
+use args::{Args, Command, ComparisonArgs};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let bars = MultiProgress::new();
+    let done = match args.command {
+        Some(Command::Serve(args)) => {
+            logging::init("info", &bars);
+            serve::serve(args).await
+        }
+        None => {
+            logging::init("warn,sqlx=error", &bars);
+            compare_and_print(&args.comparison, &bars).await
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let causes: Vec<String> = successors(Some(&*error), |&error| error.source())
+                .map(|e| e.to_string())
+                .collect();
+            eprintln!("error: {}", causes.join(": "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn compare_and_print(
+    args: &ComparisonArgs,
+    bars: &MultiProgress,
+) -> Result<(), Box<dyn Error>> {
+    let report = compare::compare(args, bars).await?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{report}");
+    }
+    Ok(())
+}

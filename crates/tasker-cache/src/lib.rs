@@ -1,1 +1,34 @@
-//! Read-through caching that never breaks a request and never serves a value older than an acknowledged invalidation.
+//! A read-through cache in front of a database.
+
+mod builder;
+mod cache;
+mod codec;
+mod counters;
+mod faults;
+mod inner;
+mod invalidation;
+mod leading;
+mod ledger;
+mod nesting;
+mod recovery;
+mod region;
+mod segments;
+mod status;
+pub mod tasker;
+mod usage;
+
+pub use bytes::Bytes;
+pub use tasker_cache_breaker::{BreakerSettings, CircuitState};
+pub use tasker_cache_core as core;
+pub use tasker_cache_core::Key;
+
+pub use self::builder::Builder;
+pub use self::cache::Cache;
+pub use self::codec::{Codec, CodecError, Json};
+pub use self::counters::{Bypass, Counters};
+pub use self::invalidation::Invalidation;
+pub use self::recovery::Leftover;
+pub use self::region::Region;
+pub use self::segments::Segments;
+pub use self::status::{Pending, RegionStatus, Status};
+pub use self::usage::{Consistency, Usage};

@@ -1,0 +1,40 @@
+//! The monotonic clock: tokio's, so that tests can pause it, and one set by hand under loom.
+
+use std::time::Duration;
+
+#[cfg(not(loom))]
+#[derive(Debug)]
+pub(crate) struct Clock(tokio::time::Instant);
+
+#[cfg(not(loom))]
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self(tokio::time::Instant::now())
+    }
+
+    /// Returns the time since the start.
+    pub(crate) fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+#[cfg(loom)]
+#[derive(Debug)]
+pub(crate) struct Clock(loom::sync::atomic::AtomicU64);
+
+#[cfg(loom)]
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self(loom::sync::atomic::AtomicU64::new(0))
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        Duration::from_millis(self.0.load(loom::sync::atomic::Ordering::Acquire))
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        let millis = u64::try_from(by.as_millis()).expect("a test's times are small");
+        self.0
+            .fetch_add(millis, loom::sync::atomic::Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,64 @@
+//! The command `serve`: the service by itself.
+
+use std::error::Error;
+use std::io;
+
+use tokio::net::TcpListener;
+
+use crate::shim::Cache;
+
+use crate::args::ServeArgs;
+use crate::configured;
+use crate::database::Database;
+use crate::server;
+use crate::service::Service;
+
+/// Runs the service until Ctrl-C or SIGTERM, then tells what the cache could not finish.
+///
+/// # Errors
+///
+/// If the database or the address cannot be used. The cache never keeps the service from starting.
+pub(crate) async fn serve(args: ServeArgs) -> Result<(), Box<dyn Error>> {
+    let stop = stop_signal()?;
+    let path = args.database.path();
+    let database = Database::open(&path, args.database.executions).await?;
+    let cache = match &args.config {
+        Some(path) => Cache::from_path(path).await,
+        None => Cache::connect(&configured::config(None)?).await,
+    };
+    let listener = TcpListener::bind(args.listen).await?;
+    println!("database {}", path.display());
+    println!("serving  http://{}", listener.local_addr()?);
+    let service = Service {
+        database: database.clone(),
+        cache: cache.clone(),
+    };
+    server::run(listener, service, stop).await?;
+    println!("{}", cache.close().await);
+    database.close().await;
+    Ok(())
+}
+
+/// Returns a future that ends with the first Ctrl-C or SIGTERM from here on.
+#[cfg(unix)]
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Returns a future that ends with the first Ctrl-C from here on.
+#[cfg(windows)]
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        interrupt.recv().await;
+    })
+}

@@ -1,0 +1,168 @@
+//! A cache over any backend.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use tasker_cache_breaker::{BreakerSettings, CircuitBreaker, Guarded, Probe};
+use tasker_cache_core::{Backend, Scope};
+
+use crate::Cache;
+use crate::counters::Counting;
+use crate::faults::FaultLog;
+use crate::inner::{Identity, Inner, Regions, Settings};
+use crate::ledger::Ledger;
+use crate::recovery::Recovery;
+
+/// How long the recovery task's probe may take before it counts as failed: it replays everything
+/// that is pending, and always ends by itself.
+const PROBE_DEADLINE: Duration = Duration::from_secs(300);
+
+/// Makes a [`Cache`] over any backend; from [`Cache::builder`].
+///
+/// ```
+/// use std::time::Duration;
+/// use tasker_cache::{BreakerSettings, Cache};
+/// # use tasker_cache::core::NoOp as MyBackend;
+///
+/// let cache = Cache::builder(MyBackend)
+///     .prefix("app")
+///     .default_ttl(Duration::from_secs(300))
+///     .breaker(BreakerSettings::default().failure_threshold(3))
+///     .build();
+/// assert_eq!(cache.backend_name(), "noop");
+/// ```
+#[must_use]
+pub struct Builder {
+    backend: Arc<dyn Backend>,
+    name: Option<&'static str>,
+    stand_in: bool,
+    settings: Settings,
+    breaker: Option<BreakerSettings>,
+    operation_timeout: Option<Duration>,
+}
+
+impl Builder {
+    pub(crate) fn new(backend: Arc<dyn Backend>) -> Self {
+        Self {
+            backend,
+            name: None,
+            stand_in: false,
+            settings: Settings::default(),
+            breaker: Some(BreakerSettings::default()),
+            operation_timeout: Some(Duration::from_millis(250)),
+        }
+    }
+
+    /// Sets what every key begins with; `tasker` unless set.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.settings.prefix = prefix.into();
+        self
+    }
+
+    /// Sets how long entries live in regions that don't say; an hour unless set.
+    pub fn default_ttl(mut self, ttl: Duration) -> Self {
+        self.settings.default_ttl = ttl;
+        self
+    }
+
+    /// Sets the largest encoded value that is stored, in bytes; 1 MiB unless set.
+    pub fn max_value_bytes(mut self, bytes: usize) -> Self {
+        self.settings.max_value_bytes = bytes;
+        self
+    }
+
+    /// Sets when the circuit opens and closes. A local backend has none.
+    pub fn breaker(mut self, settings: BreakerSettings) -> Self {
+        self.breaker = Some(settings);
+        self
+    }
+
+    /// Does without a circuit breaker: while the backend is down, every read waits for it.
+    pub fn without_breaker(mut self) -> Self {
+        self.breaker = None;
+        self
+    }
+
+    /// Sets how long one operation of a shared backend may take; 250 ms unless set.
+    pub fn operation_timeout(mut self, timeout: Duration) -> Self {
+        self.operation_timeout = Some(timeout);
+        self
+    }
+
+    /// Leaves the time of each operation to the backend, which has to end every call by itself.
+    pub fn without_operation_timeout(mut self) -> Self {
+        self.operation_timeout = None;
+        self
+    }
+
+    pub(crate) fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Makes the cache one that stands in for the backend that was configured.
+    pub(crate) fn stand_in(mut self) -> Self {
+        self.stand_in = true;
+        self
+    }
+
+    /// Makes the cache. Spawns nothing and needs no runtime.
+    #[must_use]
+    pub fn build(self) -> Cache {
+        let profile = self.backend.profile();
+        let guarded = profile.stores && profile.scope == Scope::Shared;
+        let deadline = self.operation_timeout.filter(|_| guarded);
+        let breaker = self.breaker.filter(|_| guarded).map(|settings| {
+            let settings = settings.probe(Probe::Explicit).probe_deadline(PROBE_DEADLINE);
+            Arc::new(CircuitBreaker::new(settings))
+        });
+        let backend = match (&breaker, deadline) {
+            (Some(breaker), deadline) => guard(&self.backend, breaker, deadline),
+            // A breaker that no count of failures opens leaves just the deadline.
+            (None, Some(deadline)) => {
+                let never = BreakerSettings::default().failure_threshold(u32::MAX);
+                guard(&self.backend, &Arc::new(CircuitBreaker::new(never)), Some(deadline))
+            }
+            (None, None) => Arc::clone(&self.backend),
+        };
+        Cache::new(Inner {
+            backend,
+            bare: self.backend,
+            breaker,
+            deadline,
+            identity: Identity { name: self.name.unwrap_or(profile.name), stand_in: self.stand_in },
+            profile,
+            settings: self.settings,
+            ledger: Ledger::new(),
+            regions: Regions::default(),
+            raw: Counting::default(),
+            faults: FaultLog::default(),
+            recovery: Recovery::default(),
+            switched_off: AtomicBool::new(false),
+        })
+    }
+}
+
+fn guard(
+    backend: &Arc<dyn Backend>,
+    breaker: &Arc<CircuitBreaker>,
+    deadline: Option<Duration>,
+) -> Arc<dyn Backend> {
+    let guarded = Guarded::new(Arc::clone(backend), Arc::clone(breaker));
+    Arc::new(match deadline {
+        Some(deadline) => guarded.deadline(deadline),
+        None => guarded,
+    })
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("backend", &self.backend.profile().name)
+            .field("settings", &self.settings)
+            .field("breaker", &self.breaker)
+            .finish_non_exhaustive()
+    }
+}

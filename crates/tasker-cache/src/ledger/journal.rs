@@ -1,0 +1,188 @@
+//! The invalidations that are not yet applied.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tasker_cache_core::{Key, Prefix};
+use tokio::time::Instant;
+
+/// What an invalidation is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Target {
+    Key(Key),
+    Prefix(Prefix),
+}
+
+impl Target {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Key(key) => key.as_str().len(),
+            Self::Prefix(prefix) => prefix.as_str().len(),
+        }
+    }
+}
+
+/// Orders invalidations in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Token(u64);
+
+/// Pending invalidations, at most [`MAX_TOKENS`](Journal::MAX_TOKENS) of them and
+/// [`MAX_BYTES`](Journal::MAX_BYTES) of text: beyond that the largest region becomes pending as a
+/// whole. Nothing is ever dropped.
+///
+/// A target keeps its latest token only: whatever applies the latest applies all of them.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    last: u64,
+    keys: HashMap<Key, Token>,
+    prefixes: HashMap<Prefix, PendingPrefix>,
+    bytes: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct PendingPrefix {
+    token: Token,
+    /// When everything it covers has expired by itself; set where prefixes can't be deleted.
+    expires: Option<Instant>,
+}
+
+/// What is pending at one moment, for a replay.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    /// Whatever was marked until now; a delete sent later may clear up to this.
+    pub(crate) upto: Token,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) prefixes: Vec<Prefix>,
+}
+
+impl Journal {
+    pub(crate) const MAX_TOKENS: usize = 10_000;
+    pub(crate) const MAX_BYTES: usize = 1024 * 1024;
+
+    /// A region that holds less than this part of the journal frees too little to be widened.
+    const WORTH_WIDENING: usize = 64;
+
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len() + self.prefixes.len()
+    }
+
+    pub(crate) fn keys(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub(crate) fn prefixes(&self) -> usize {
+        self.prefixes.len()
+    }
+
+    /// Marks a target as pending.
+    pub(crate) fn mark(&mut self, target: &Target) -> Token {
+        self.last += 1;
+        let token = Token(self.last);
+        self.insert(target, token);
+        if self.len() > Self::MAX_TOKENS || self.bytes > Self::MAX_BYTES {
+            self.widen();
+        }
+        token
+    }
+
+    /// Tells whether an invalidation of this key is pending.
+    pub(crate) fn covers(&self, key: &Key) -> bool {
+        self.keys.contains_key(key)
+            || (!self.prefixes.is_empty()
+                && key.prefixes().any(|prefix| self.prefixes.contains_key(&prefix)))
+    }
+
+    /// Removes what an acknowledged delete of `target` has applied: tokens up to the one taken
+    /// before that delete was sent.
+    pub(crate) fn clear(&mut self, target: &Target, upto: Token) {
+        match target {
+            Target::Key(key) => {
+                if self.keys.get(key).is_some_and(|token| *token <= upto) {
+                    self.keys.remove(key);
+                    self.bytes -= key.as_str().len();
+                }
+            }
+            Target::Prefix(wide) => {
+                let bytes = &mut self.bytes;
+                self.keys.retain(|key, token| {
+                    let keep = *token > upto || !wide.covers(key);
+                    *bytes -= if keep { 0 } else { key.as_str().len() };
+                    keep
+                });
+                self.prefixes.retain(|prefix, pending| {
+                    let keep = pending.token > upto || !wide.covers_prefix(prefix);
+                    *bytes -= if keep { 0 } else { prefix.as_str().len() };
+                    keep
+                });
+            }
+        }
+    }
+
+    /// Leaves a prefix that can't be deleted to time: it stays pending until `expires`.
+    pub(crate) fn expire_at(&mut self, prefix: &Prefix, upto: Token, expires: Instant) {
+        if let Some(pending) = self.prefixes.get_mut(prefix)
+            && pending.token <= upto
+        {
+            pending.expires.get_or_insert(expires);
+        }
+    }
+
+    /// Clears the prefixes whose time has come.
+    pub(crate) fn clear_expired(&mut self, now: Instant) {
+        let bytes = &mut self.bytes;
+        self.prefixes.retain(|prefix, pending| {
+            let keep = pending.expires.is_none_or(|at| at > now);
+            *bytes -= if keep { 0 } else { prefix.as_str().len() };
+            keep
+        });
+    }
+
+    /// Returns how long until the next prefix expires by itself.
+    pub(crate) fn next_expiry(&self, now: Instant) -> Option<Duration> {
+        let next = self.prefixes.values().filter_map(|pending| pending.expires).min()?;
+        Some(next.saturating_duration_since(now))
+    }
+
+    /// Returns what a replay has to delete.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let waiting = |(_, pending): &(&Prefix, &PendingPrefix)| pending.expires.is_none();
+        Snapshot {
+            upto: Token(self.last),
+            keys: self.keys.keys().cloned().collect(),
+            prefixes: self.prefixes.iter().filter(waiting).map(|(p, _)| p.clone()).collect(),
+        }
+    }
+
+    fn insert(&mut self, target: &Target, token: Token) {
+        let known = match target {
+            Target::Key(key) => self.keys.insert(key.clone(), token).is_some(),
+            // A later invalidation has to wait for the TTL anew.
+            Target::Prefix(prefix) => self
+                .prefixes
+                .insert(prefix.clone(), PendingPrefix { token, expires: None })
+                .is_some(),
+        };
+        if !known {
+            self.bytes += target.weight();
+        }
+    }
+
+    /// Replaces everything in the largest region by that region.
+    fn widen(&mut self) {
+        let mut sizes: HashMap<Prefix, usize> = HashMap::new();
+        for key in self.keys.keys() {
+            *sizes.entry(key.region_prefix()).or_default() += key.as_str().len();
+        }
+        for prefix in self.prefixes.keys() {
+            *sizes.entry(prefix.region_prefix()).or_default() += prefix.as_str().len();
+        }
+        let Some((region, size)) = sizes.into_iter().max_by_key(|(_, size)| *size) else {
+            return;
+        };
+        let worthwhile = size * Self::WORTH_WIDENING >= self.bytes;
+        let wide = if worthwhile { region } else { region.raw_root().unwrap_or(region) };
+        let token = Token(self.last);
+        self.clear(&Target::Prefix(wide.clone()), token);
+        self.insert(&Target::Prefix(wide), token);
+    }
+}

@@ -1,0 +1,240 @@
+//! The background task that applies what is pending and lets the circuit close, so that no user's
+//! request has to.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tasker_cache_breaker::CircuitState;
+use tasker_cache_core::{Backend, Error, ErrorKind, Key, Operation, Result};
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::inner::Inner;
+use crate::ledger::{Snapshot, Target};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How many keys one request deletes.
+const BATCH: usize = 512;
+
+/// Beyond this a TTL counts as "not while this process lives".
+const LONGEST_WAIT: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+/// The task of one cache: at most one at a time, started when there is something to do, on the
+/// runtime of the call that found it, and gone with the last handle.
+#[derive(Debug, Default)]
+pub(crate) struct Recovery {
+    running: Arc<AtomicBool>,
+    task: Mutex<Option<AbortHandle>>,
+}
+
+impl Recovery {
+    /// Starts the task unless it runs. Outside of a runtime the next call within one does.
+    pub(crate) fn ensure(&self, cache: &Arc<Inner>) {
+        if self.running.load(Ordering::Acquire) {
+            return;
+        }
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        if self.running.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let running = Running(Arc::clone(&self.running));
+        let task = runtime.spawn(run(Arc::downgrade(cache), running));
+        *self.lock() = Some(task.abort_handle());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<AbortHandle>> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Recovery {
+    fn drop(&mut self) {
+        if let Some(task) = self.lock().take() {
+            task.abort();
+        }
+    }
+}
+
+/// Says that the task runs, until it ends or its runtime drops it.
+struct Running(Arc<AtomicBool>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+async fn run(cache: Weak<Inner>, running: Running) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        sleep(pause.mul_f64(0.8 + 0.4 * fastrand::f64())).await;
+        let Some(cache) = cache.upgrade() else {
+            return;
+        };
+        if !cache.needs_recovery() {
+            drop(running);
+            // What came in between the look and the drop found the task running.
+            cache.see_to_recovery();
+            return;
+        }
+        pause = match round(&cache).await {
+            Round::Progress => FIRST_PAUSE,
+            Round::Failed => (pause * 2).min(LONGEST_PAUSE),
+            Round::Waiting(until) => until.clamp(FIRST_PAUSE, LONGEST_PAUSE),
+        };
+    }
+}
+
+/// What one round came to.
+enum Round {
+    Progress,
+    Failed,
+    /// There is nothing to do before this long.
+    Waiting(Duration),
+}
+
+/// Applies what is pending. While the circuit is not closed, a round in which every key was
+/// deleted and a ping was answered is one success of a probe.
+async fn round(cache: &Arc<Inner>) -> Round {
+    let work = cache.ledger.snapshot();
+    if cache.circuit().is_none_or(|state| state == CircuitState::Closed) {
+        return replay_all(cache, work).await;
+    }
+    let breaker = cache.breaker.as_ref();
+    let Some(permit) = breaker.and_then(|breaker| breaker.try_probe()) else {
+        if !work.keys.is_empty() || !work.prefixes.is_empty() {
+            return replay_all(cache, work).await;
+        }
+        let until = breaker.and_then(|breaker| breaker.until_probe());
+        return Round::Waiting(until.unwrap_or(LONGEST_PAUSE));
+    };
+    let probed = async {
+        replay_keys(cache, &work).await?;
+        bounded(cache, Operation::Ping, cache.bare.ping()).await
+    };
+    match probed.await {
+        Ok(()) => {
+            permit.success();
+            // Prefixes don't hold the circuit: they stay bypassed by themselves.
+            replay_prefixes(cache, &work).await;
+            Round::Progress
+        }
+        Err(error) => {
+            cache.faults.note(&error);
+            permit.failure();
+            Round::Failed
+        }
+    }
+}
+
+async fn replay_all(cache: &Arc<Inner>, work: Snapshot) -> Round {
+    if work.keys.is_empty() && work.prefixes.is_empty() {
+        return Round::Waiting(cache.ledger.next_expiry().unwrap_or(FIRST_PAUSE));
+    }
+    let keys = recorded(cache, replay_keys(cache, &work)).await;
+    if let Err(error) = keys {
+        cache.faults.note(&error);
+        return Round::Failed;
+    }
+    if replay_prefixes(cache, &work).await { Round::Progress } else { Round::Failed }
+}
+
+/// Lets a closed circuit know how it went; recovery goes past the guard that would.
+async fn recorded(cache: &Inner, replay: impl Future<Output = Result<()>>) -> Result<()> {
+    let permit = cache.breaker.as_ref().and_then(|breaker| breaker.try_acquire());
+    let done = replay.await;
+    if let Some(permit) = permit {
+        match &done {
+            Ok(()) => permit.success(),
+            Err(error) if error.kind().is_failure() => permit.failure(),
+            Err(_) => permit.neutral(),
+        }
+    }
+    done
+}
+
+/// Ends a call of a backend that doesn't end its calls by itself.
+async fn bounded<T>(
+    cache: &Inner,
+    operation: Operation,
+    call: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let Some(limit) = cache.deadline else {
+        return call.await;
+    };
+    let late = |_| Error::new(ErrorKind::Timeout, operation, cache.profile.name);
+    timeout(limit, call).await.map_err(late).flatten()
+}
+
+async fn replay_keys(cache: &Inner, work: &Snapshot) -> Result<()> {
+    for keys in work.keys.chunks(BATCH) {
+        bounded(cache, Operation::DeleteMany, cache.bare.delete_many(keys)).await?;
+        for key in keys {
+            cache.ledger.clear(&Target::Key(Key::clone(key)), work.upto);
+        }
+    }
+    Ok(())
+}
+
+/// Deletes what can be; tells whether nothing failed.
+async fn replay_prefixes(cache: &Inner, work: &Snapshot) -> bool {
+    for prefix in &work.prefixes {
+        let delete = cache.bare.delete_prefix(prefix);
+        match bounded(cache, Operation::DeletePrefix, delete).await {
+            Ok(_) => cache.ledger.clear(&Target::Prefix(prefix.clone()), work.upto),
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                let longest = cache.regions.longest_ttl().min(LONGEST_WAIT);
+                cache.ledger.expire_at(prefix, work.upto, Instant::now() + longest);
+            }
+            Err(error) => {
+                cache.faults.note(&error);
+                return false;
+            }
+        }
+    }
+    true
+}
+
+/// What is still pending after [`Cache::close`](crate::Cache::close).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use]
+pub struct Leftover {
+    /// Keys whose invalidation was not applied.
+    pub keys: usize,
+    /// Prefixes and whole regions whose invalidation was not applied.
+    pub prefixes: usize,
+}
+
+impl Leftover {
+    /// Tells whether nothing is left.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.keys == 0 && self.prefixes == 0
+    }
+}
+
+impl fmt::Display for Leftover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} keys and {} prefixes left to invalidate", self.keys, self.prefixes)
+    }
+}
+
+/// Tries once more to apply what is pending, for at most `deadline`.
+pub(crate) async fn flush(cache: &Arc<Inner>, deadline: Duration) -> Leftover {
+    if cache.ledger.has_pending() {
+        let work = cache.ledger.snapshot();
+        // What is still running at the deadline is only deletes; they may end in their own time.
+        let _ = timeout(deadline, replay_all(cache, work)).await;
+    }
+    let (keys, prefixes) = cache.ledger.pending();
+    Leftover { keys, prefixes }
+}

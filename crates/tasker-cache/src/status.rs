@@ -1,0 +1,138 @@
+//! What a cache tells about itself.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::Ordering;
+
+use serde::{Serialize, Serializer};
+use tasker_cache_breaker::CircuitState;
+use tasker_cache_core::{Backend, Scope};
+
+use crate::Counters;
+use crate::inner::Inner;
+
+/// A snapshot of one cache: for people by `Display`, for machines by `Serialize`.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Status {
+    /// The backend's configured name; `noop` when there is none.
+    pub backend: &'static str,
+    /// Whether other processes see what it stores.
+    pub is_distributed: bool,
+    /// Whether anything is stored at all.
+    pub is_enabled: bool,
+    /// Whether the cache stands in for a backend that was configured and could not be had.
+    pub is_stand_in: bool,
+    /// Whether the operator's switch is on.
+    pub is_bypassed: bool,
+    /// The circuit's state; `None` where there is no breaker.
+    #[serde(serialize_with = "circuit")]
+    pub circuit: Option<CircuitState>,
+    /// Invalidations that are not yet applied.
+    pub pending: Pending,
+    /// Live entries of a local backend.
+    pub entries: Option<u64>,
+    /// Bytes of encoded payload in a local backend that weighs its entries.
+    pub bytes: Option<u64>,
+    /// Loads that are running for more than their own caller.
+    pub flights: usize,
+    /// The sum over all regions and the raw operations.
+    pub counters: Counters,
+    /// The regions by path.
+    pub regions: BTreeMap<String, RegionStatus>,
+}
+
+/// What is pending.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Pending {
+    /// Keys.
+    pub keys: usize,
+    /// Prefixes and whole regions.
+    pub prefixes: usize,
+}
+
+/// A snapshot of one region.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct RegionStatus {
+    /// Whether the region may use the cache; false when the usage rule disabled it.
+    pub is_enabled: bool,
+    /// What was counted.
+    pub counters: Counters,
+}
+
+impl Status {
+    pub(crate) fn of(cache: &Inner) -> Self {
+        let (keys, prefixes) = cache.ledger.pending();
+        let occupancy = cache.bare.occupancy();
+        let mut counters = cache.raw.snapshot();
+        let mut regions = BTreeMap::new();
+        for region in cache.regions.all() {
+            let counted = region.counters.snapshot();
+            counters += counted;
+            let status = RegionStatus { is_enabled: !region.disabled, counters: counted };
+            regions.insert(region.usage.path().to_owned(), status);
+        }
+        Self {
+            backend: cache.identity.name,
+            is_distributed: cache.profile.stores && cache.profile.scope == Scope::Shared,
+            is_enabled: cache.profile.stores,
+            is_stand_in: cache.identity.stand_in,
+            is_bypassed: cache.switched_off.load(Ordering::Relaxed),
+            circuit: cache.circuit(),
+            pending: Pending { keys, prefixes },
+            entries: occupancy.map(|occupancy| occupancy.entries),
+            bytes: occupancy.and_then(|occupancy| occupancy.bytes),
+            flights: cache.ledger.flights(),
+            counters,
+            regions,
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reach = match (self.is_enabled, self.is_distributed) {
+            (false, _) if self.is_stand_in => "stands in for a backend that could not be had",
+            (false, _) => "disabled",
+            (true, true) => "shared between processes",
+            (true, false) => "local to this process",
+        };
+        write!(f, "{} ({reach})", self.backend)?;
+        if self.is_bypassed {
+            write!(f, ", bypassed by the operator")?;
+        }
+        if let Some(circuit) = self.circuit {
+            write!(f, ", circuit {circuit}")?;
+        }
+        if let Some(entries) = self.entries {
+            write!(f, ", {entries} entries")?;
+        }
+        if let Some(bytes) = self.bytes {
+            write!(f, " of {bytes} bytes")?;
+        }
+        let Pending { keys, prefixes } = self.pending;
+        if keys + prefixes > 0 {
+            write!(f, ", pending invalidations: {keys} keys and {prefixes} prefixes")?;
+        }
+        let Counters { hits, misses, failed_reads, loads, coalesced, .. } = self.counters;
+        write!(
+            f,
+            "; {hits} hits, {misses} misses, {failed_reads} failed, {} bypassed; \
+             {loads} loads, {coalesced} shared",
+            self.counters.bypassed()
+        )?;
+        for (path, region) in &self.regions {
+            if !region.is_enabled {
+                write!(f, "; region '{path}' disabled by the usage rule")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[expect(clippy::ref_option, reason = "the signature that serde calls")]
+fn circuit<S: Serializer>(state: &Option<CircuitState>, serializer: S) -> Result<S::Ok, S::Error> {
+    state.map(CircuitState::as_str).serialize(serializer)
+}
