@@ -17,7 +17,8 @@ use tokio::time::{Instant, sleep};
 /// How the store misbehaves.
 #[derive(Clone, Copy, Debug)]
 pub struct Weather {
-    /// The longest that a request or a reply takes, in milliseconds.
+    /// The longest that a request or a reply usually takes, in milliseconds. One in eight takes
+    /// up to twenty times as long, so that much can happen in between.
     pub latency_ms: u64,
     /// How many of a thousand requests never arrive.
     pub lost_requests: u32,
@@ -32,11 +33,11 @@ pub struct Weather {
 impl Weather {
     /// Delays and nothing else.
     pub const CALM: Self =
-        Self { latency_ms: 6, lost_requests: 0, lost_replies: 0, late: 0, blind_fills: false };
+        Self { latency_ms: 3, lost_requests: 0, lost_replies: 0, late: 0, blind_fills: false };
 
     /// A network that loses a good part of what is sent.
     pub const STORMY: Self =
-        Self { latency_ms: 6, lost_requests: 60, lost_replies: 60, late: 60, blind_fills: false };
+        Self { latency_ms: 3, lost_requests: 60, lost_replies: 60, late: 60, blind_fills: false };
 }
 
 /// A shared store; clones are connections of other processes to it.
@@ -93,7 +94,8 @@ impl Sim {
     fn draw(&self, of_a_thousand: u32) -> (Duration, bool) {
         let latency = self.weather.latency_ms;
         self.with(|store| {
-            let delay = Duration::from_millis(store.random.u64(0..=latency));
+            let longest = if store.random.u8(..) < 32 { latency * 20 } else { latency };
+            let delay = Duration::from_millis(store.random.u64(0..=longest));
             (delay, store.random.u32(0..1000) < of_a_thousand)
         })
     }

@@ -1,3 +1,55 @@
-//! The workspace's chores: test, check, features, tidy, bench.
+//! The workspace's chores: test, check, features, tidy, bench and demo.
 
-fn main() {}
+mod bench;
+mod check;
+mod command;
+mod demo;
+mod features;
+mod process;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::env;
+use std::process::ExitCode;
+
+use command::Command;
+use process::Result;
+
+/// What a wrong command line ends with, by custom.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let command = match Command::parse(&arguments) {
+        Ok(command) => command,
+        Err(complaint) => {
+            eprintln!("error: {complaint}\n\n{}", command::HELP);
+            return ExitCode::from(USAGE);
+        }
+    };
+    match run(command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a command, and tells whether all was well; what was not has been printed.
+fn run(command: Command) -> Result<bool> {
+    match command {
+        Command::Help => {
+            println!("{}", command::HELP);
+            Ok(true)
+        }
+        Command::Test { lanes, package } => test::run(&lanes, package.as_deref()),
+        Command::Check { steps } => check::run(&steps),
+        Command::Features => features::run(),
+        Command::Tidy => tidy::run(),
+        Command::Bench { name } => bench::run(name.as_deref()),
+        Command::Demo => demo::run(),
+    }
+}

@@ -77,8 +77,7 @@ impl CircuitBreaker {
     /// another task.
     #[must_use]
     pub fn try_acquire_owned(self: &Arc<Self>) -> Option<Permit<'static>> {
-        self.admit()
-            .map(|epoch| Permit::owned(Arc::clone(self), epoch))
+        self.admit().map(|epoch| Permit::owned(Arc::clone(self), epoch))
     }
 
     /// Asks for the right to test a circuit that is not closed.
@@ -87,7 +86,7 @@ impl CircuitBreaker {
     /// probe is in flight; [`until_probe`](Self::until_probe) tells how long to wait.
     #[must_use]
     pub fn try_probe(&self) -> Option<Permit<'_>> {
-        self.reserve().map(|epoch| Permit::borrowed(self, epoch))
+        self.reserve(self.load()).map(|epoch| Permit::borrowed(self, epoch))
     }
 
     /// Returns how long a probe has to wait; `None` in a closed circuit.
@@ -140,12 +139,12 @@ impl CircuitBreaker {
         match (word.phase(), self.settings.probe) {
             (Phase::Closed, _) => Some(word.epoch()),
             (_, Probe::Explicit) => None,
-            (_, Probe::ByCallers) => self.reserve(),
+            (_, Probe::ByCallers) => self.reserve(word),
         }
     }
 
-    fn reserve(&self) -> Option<u64> {
-        let word = self.update(|word| word.reserve(&self.settings, self.clock.now()))?;
+    fn reserve(&self, seen: Word) -> Option<u64> {
+        let word = self.update_from(seen, |word| word.reserve(&self.settings, self.clock.now()))?;
         // It is open where an overdue probe was reclaimed.
         (word.phase() == Phase::Probing).then(|| word.epoch())
     }
@@ -154,15 +153,17 @@ impl CircuitBreaker {
         Word::unpack(self.word.load(Ordering::Acquire))
     }
 
+    fn update(&self, step: impl Fn(Word) -> Option<Word>) -> Option<Word> {
+        self.update_from(self.load(), step)
+    }
+
     /// Takes one step, and records it if it leads into another state. Returns the word that it
     /// led to, or `None` where there was no step to take.
-    fn update(&self, step: impl Fn(Word) -> Option<Word>) -> Option<Word> {
-        let mut seen = self.word.load(Ordering::Acquire);
+    fn update_from(&self, mut before: Word, step: impl Fn(Word) -> Option<Word>) -> Option<Word> {
         loop {
-            let before = Word::unpack(seen);
             let after = step(before)?;
             let swapped = self.word.compare_exchange_weak(
-                seen,
+                before.pack(),
                 after.pack(),
                 Ordering::AcqRel,
                 Ordering::Acquire,
@@ -174,7 +175,7 @@ impl CircuitBreaker {
                     }
                     return Some(after);
                 }
-                Err(newer) => seen = newer,
+                Err(newer) => before = Word::unpack(newer),
             }
         }
     }

@@ -60,9 +60,9 @@ pub(crate) async fn perform<T: Answer>(
 ) -> Result<T> {
     let result = match limit {
         None => operation.await,
-        Some((limit, elapsed)) => tokio::time::timeout(limit, operation)
-            .await
-            .unwrap_or(Err(elapsed)),
+        Some((limit, elapsed)) => {
+            tokio::time::timeout(limit, operation).await.unwrap_or(Err(elapsed))
+        }
     };
     report(permit, &result);
     result
@@ -89,10 +89,7 @@ impl<'a, B: Backend + ?Sized, T: Answer> Call<'a, B, T> {
         guarded: &'a Guarded<B>,
         performing: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Self {
-        Self {
-            guarded,
-            performing: Some(Box::pin(performing)),
-        }
+        Self { guarded, performing: Some(Box::pin(performing)) }
     }
 }
 
@@ -102,10 +99,7 @@ impl<B: Backend + ?Sized, T: Answer> Future for Call<'_, B, T> {
     #[expect(clippy::expect_used, reason = "the message states the invariant")]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         // Taken out meanwhile: one that panics must not be handed on by `drop`.
-        let mut performing = self
-            .performing
-            .take()
-            .expect("a future is not polled after its end");
+        let mut performing = self.performing.take().expect("a future is not polled after its end");
         let polled = performing.as_mut().poll(context);
         if polled.is_pending() {
             self.performing = Some(performing);
@@ -145,9 +139,8 @@ mod tests {
 
     /// What one report did to a half-open circuit that one success closes.
     fn after<T: Answer>(result: &Result<T>) -> CircuitState {
-        let breaker = Arc::new(CircuitBreaker::new_open(
-            BreakerSettings::default().success_threshold(1),
-        ));
+        let breaker =
+            Arc::new(CircuitBreaker::new_open(BreakerSettings::default().success_threshold(1)));
         report(breaker.try_acquire().expect("due at once"), result);
         breaker.state()
     }
@@ -167,27 +160,16 @@ mod tests {
         assert_eq!(after(&Ok(vec![None::<Entry>])), CircuitState::Closed);
         assert_eq!(after(&Ok(Fill::Stored)), CircuitState::Closed);
         assert_eq!(lookup(Lookup::Hit(Entry::new("v"))), CircuitState::Closed);
-        assert_eq!(
-            lookup(Lookup::Held(Nonce::new([0; 16]))),
-            CircuitState::Closed
-        );
+        assert_eq!(lookup(Lookup::Held(Nonce::new([0; 16]))), CircuitState::Closed);
         assert_eq!(lookup(Lookup::Leased(lease)), CircuitState::Closed);
     }
 
     #[test]
     fn a_refusal_is_neutral() {
-        let refusals = [
-            Refusal::Revoked,
-            Refusal::TooLarge,
-            Refusal::OutOfMemory,
-            Refusal::Unsupported,
-        ];
+        let refusals =
+            [Refusal::Revoked, Refusal::TooLarge, Refusal::OutOfMemory, Refusal::Unsupported];
         for refusal in refusals {
-            assert_eq!(
-                after(&Ok(Fill::Refused(refusal))),
-                CircuitState::HalfOpen,
-                "{refusal:?}"
-            );
+            assert_eq!(after(&Ok(Fill::Refused(refusal))), CircuitState::HalfOpen, "{refusal:?}");
         }
         assert_eq!(lookup(Lookup::Unleased), CircuitState::HalfOpen);
     }
@@ -196,11 +178,8 @@ mod tests {
     fn an_error_counts_by_its_kind() {
         for &kind in ErrorKind::ALL {
             let result = Err::<(), _>(Error::new(kind, Operation::Ping, "fake"));
-            let expected = if kind.is_failure() {
-                CircuitState::Open
-            } else {
-                CircuitState::HalfOpen
-            };
+            let expected =
+                if kind.is_failure() { CircuitState::Open } else { CircuitState::HalfOpen };
             assert_eq!(after(&result), expected, "{kind}");
         }
     }

@@ -61,11 +61,7 @@ impl<B: Backend + ?Sized> Guarded<B> {
     /// Puts a breaker in front of a backend.
     #[must_use]
     pub fn new(inner: Arc<B>, breaker: Arc<CircuitBreaker>) -> Self {
-        Self {
-            inner,
-            breaker,
-            deadline: None,
-        }
+        Self { inner, breaker, deadline: None }
     }
 
     /// Sets the time after which an operation is dropped and fails with [`ErrorKind::Timeout`]:
@@ -113,13 +109,8 @@ impl<B: Backend + ?Sized> Guarded<B> {
         F: Future<Output = Result<T>> + Send + 'static,
     {
         let permit = self.admit(operation)?;
-        let limit = self
-            .deadline
-            .map(|limit| (limit, self.error(ErrorKind::Timeout, operation)));
-        Ok(Call::new(
-            self,
-            perform(call(Arc::clone(&self.inner)), limit, permit),
-        ))
+        let limit = self.deadline.map(|limit| (limit, self.error(ErrorKind::Timeout, operation)));
+        Ok(Call::new(self, perform(call(Arc::clone(&self.inner)), limit, permit)))
     }
 
     fn error(&self, kind: ErrorKind, operation: Operation) -> Error {
@@ -160,17 +151,16 @@ impl<B: Backend + ?Sized> Backend for Guarded<B> {
     }
 
     async fn fill(&self, lease: Lease, entry: Entry, ttl: Ttl) -> Result<Fill> {
-        self.start(Operation::Fill, |inner| async move {
-            B::fill(&inner, lease, entry, ttl).await
-        })?
+        self.start(
+            Operation::Fill,
+            |inner| async move { B::fill(&inner, lease, entry, ttl).await },
+        )?
         .await
     }
 
     async fn release(&self, lease: Lease) -> Result<()> {
-        self.start(Operation::Release, |inner| async move {
-            B::release(&inner, lease).await
-        })?
-        .await
+        self.start(Operation::Release, |inner| async move { B::release(&inner, lease).await })?
+            .await
     }
 
     async fn set(&self, key: &Key, entry: Entry, ttl: Ttl) -> Result<()> {
@@ -210,11 +200,7 @@ impl<B: Backend + ?Sized> Backend for Guarded<B> {
     }
 
     async fn ping(&self) -> Result<()> {
-        self.start(
-            Operation::Ping,
-            |inner| async move { B::ping(&inner).await },
-        )?
-        .await
+        self.start(Operation::Ping, |inner| async move { B::ping(&inner).await })?.await
     }
 
     fn profile(&self) -> Profile {

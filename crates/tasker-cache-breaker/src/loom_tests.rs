@@ -27,23 +27,15 @@ fn settings(failure_threshold: u32, success_threshold: u32) -> BreakerSettings {
 }
 
 fn closed(failure_threshold: u32, success_threshold: u32) -> Breaker {
-    Arc::new(CircuitBreaker::new(settings(
-        failure_threshold,
-        success_threshold,
-    )))
+    Arc::new(CircuitBreaker::new(settings(failure_threshold, success_threshold)))
 }
 
 fn open(failure_threshold: u32, success_threshold: u32) -> Breaker {
-    Arc::new(CircuitBreaker::new_open(settings(
-        failure_threshold,
-        success_threshold,
-    )))
+    Arc::new(CircuitBreaker::new_open(settings(failure_threshold, success_threshold)))
 }
 
 fn acquire(breaker: &Breaker) -> Permit<'static> {
-    breaker
-        .try_acquire_owned()
-        .expect("nothing stands in the way")
+    breaker.try_acquire_owned().expect("nothing stands in the way")
 }
 
 fn spawn<T: 'static>(
@@ -56,9 +48,7 @@ fn spawn<T: 'static>(
 
 /// Makes one call that ends like this; returns whether it was let through.
 fn call(breaker: &Breaker, end: fn(Permit<'static>)) -> JoinHandle<bool> {
-    spawn(breaker, move |breaker| {
-        breaker.try_acquire_owned().map(end).is_some()
-    })
+    spawn(breaker, move |breaker| breaker.try_acquire_owned().map(end).is_some())
 }
 
 fn join<T>(thread: JoinHandle<T>) -> T {
@@ -76,11 +66,7 @@ fn at_most_one_probe<P: 'static>(
         thread::spawn(move || {
             for _ in 0..2 {
                 let Some(probe) = take() else { continue };
-                assert_eq!(
-                    in_flight.fetch_add(1, Ordering::SeqCst),
-                    0,
-                    "two probes in flight"
-                );
+                assert_eq!(in_flight.fetch_add(1, Ordering::SeqCst), 0, "two probes in flight");
                 in_flight.fetch_sub(1, Ordering::SeqCst);
                 end(probe);
             }
@@ -130,10 +116,7 @@ fn a_reservation_that_is_not_atomic_is_caught() {
 fn a_circuit_closes_only_after_all_successes_and_no_failure() {
     loom::model(|| {
         let breaker = open(1, 2);
-        let successes = [
-            call(&breaker, Permit::success),
-            call(&breaker, Permit::success),
-        ];
+        let successes = [call(&breaker, Permit::success), call(&breaker, Permit::success)];
         let failure = call(&breaker, Permit::failure);
 
         let succeeded = successes.map(join);
@@ -182,10 +165,8 @@ fn late_results_change_nothing() {
         breaker.advance(TIMEOUT);
 
         let [one, other] = late;
-        let threads = [
-            thread::spawn(move || one.failure()),
-            thread::spawn(move || other.success()),
-        ];
+        let threads =
+            [thread::spawn(move || one.failure()), thread::spawn(move || other.success())];
         acquire(&breaker).success();
         assert_eq!(breaker.state(), CircuitState::HalfOpen);
         acquire(&breaker).success();
@@ -198,10 +179,7 @@ fn late_results_change_nothing() {
 
 #[test]
 fn an_overdue_probe_is_reclaimed_or_counts_but_never_both() {
-    for (end, closes) in [
-        (Permit::success as fn(_), true),
-        (Permit::neutral as fn(_), false),
-    ] {
+    for (end, closes) in [(Permit::success as fn(_), true), (Permit::neutral as fn(_), false)] {
         loom::model(move || {
             let breaker = open(1, 1);
             let probe = acquire(&breaker);
@@ -300,10 +278,7 @@ fn recover(breaker: &CircuitBreaker) {
     drop(breaker.try_acquire());
     breaker.advance(TIMEOUT);
     for _ in 0..2 {
-        breaker
-            .try_acquire()
-            .expect("somebody is let through")
-            .success();
+        breaker.try_acquire().expect("somebody is let through").success();
     }
     assert_eq!(breaker.state(), CircuitState::Closed);
 }

@@ -24,17 +24,11 @@ enum Holder<'a> {
 
 impl<'a> Permit<'a> {
     pub(crate) fn borrowed(breaker: &'a CircuitBreaker, epoch: u64) -> Self {
-        Self {
-            breaker: Holder::Borrowed(breaker),
-            epoch: Some(epoch),
-        }
+        Self { breaker: Holder::Borrowed(breaker), epoch: Some(epoch) }
     }
 
     pub(crate) fn owned(breaker: Arc<CircuitBreaker>, epoch: u64) -> Permit<'static> {
-        Permit {
-            breaker: Holder::Owned(breaker),
-            epoch: Some(epoch),
-        }
+        Permit { breaker: Holder::Owned(breaker), epoch: Some(epoch) }
     }
 
     /// Tells that the call went well.
@@ -81,8 +75,6 @@ impl Drop for Permit<'_> {
 
 impl fmt::Debug for Permit<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit")
-            .field("epoch", &self.epoch)
-            .finish_non_exhaustive()
+        f.debug_struct("Permit").field("epoch", &self.epoch).finish_non_exhaustive()
     }
 }

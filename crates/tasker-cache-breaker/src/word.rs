@@ -52,19 +52,9 @@ const fn low(bits: u32) -> u64 {
 
 impl Word {
     /// A circuit that starts closed.
-    pub(crate) const CLOSED: Self = Self {
-        epoch: 0,
-        phase: Phase::Closed,
-        count: 0,
-        deadline: 0,
-    };
+    pub(crate) const CLOSED: Self = Self { epoch: 0, phase: Phase::Closed, count: 0, deadline: 0 };
     /// A circuit that starts open and may be tested at once.
-    pub(crate) const OPEN: Self = Self {
-        epoch: 0,
-        phase: Phase::Open,
-        count: 0,
-        deadline: 0,
-    };
+    pub(crate) const OPEN: Self = Self { epoch: 0, phase: Phase::Open, count: 0, deadline: 0 };
 
     pub(crate) const fn pack(self) -> u64 {
         let phase = match self.phase {
@@ -123,16 +113,10 @@ impl Word {
     pub(crate) fn reserve(self, settings: &BreakerSettings, now: Duration) -> Option<Self> {
         let deadline = after(now, settings.probe_deadline);
         match self.phase {
-            Phase::Open if self.is_due(now) => Some(Self {
-                phase: Phase::Probing,
-                deadline,
-                ..self.next_period()
-            }),
-            Phase::Vacant => Some(Self {
-                phase: Phase::Probing,
-                deadline,
-                ..self
-            }),
+            Phase::Open if self.is_due(now) => {
+                Some(Self { phase: Phase::Probing, deadline, ..self.next_period() })
+            }
+            Phase::Vacant => Some(Self { phase: Phase::Probing, deadline, ..self }),
             Phase::Probing if self.is_due(now) => Some(self.open(settings, now)),
             Phase::Closed | Phase::Open | Phase::Probing => None,
         }
@@ -146,10 +130,7 @@ impl Word {
         match self.phase {
             Phase::Closed if self.count > 0 => Some(Self { count: 0, ..self }),
             Phase::Probing if self.count + 1 < u64::from(settings.success_threshold) => {
-                Some(Self {
-                    count: self.count + 1,
-                    ..self.vacate()
-                })
+                Some(Self { count: self.count + 1, ..self.vacate() })
             }
             Phase::Probing => Some(self.close()),
             Phase::Closed | Phase::Open | Phase::Vacant => None,
@@ -167,10 +148,9 @@ impl Word {
             return None;
         }
         match self.phase {
-            Phase::Closed if self.count + 1 < u64::from(settings.failure_threshold) => Some(Self {
-                count: self.count + 1,
-                ..self
-            }),
+            Phase::Closed if self.count + 1 < u64::from(settings.failure_threshold) => {
+                Some(Self { count: self.count + 1, ..self })
+            }
             Phase::Closed | Phase::Probing => Some(self.open(settings, now)),
             Phase::Open | Phase::Vacant => None,
         }
@@ -184,11 +164,7 @@ impl Word {
     /// Begins an open period with a fresh timer.
     pub(crate) fn open(self, settings: &BreakerSettings, now: Duration) -> Self {
         let deadline = after(now, settings.timeout);
-        Self {
-            phase: Phase::Open,
-            deadline,
-            ..self.next_period()
-        }
+        Self { phase: Phase::Open, deadline, ..self.next_period() }
     }
 
     /// Begins a closed period.
@@ -198,18 +174,11 @@ impl Word {
 
     const fn next_period(self) -> Self {
         let epoch = (self.epoch + 1) & low(EPOCH_BITS);
-        Self {
-            epoch,
-            ..Self::CLOSED
-        }
+        Self { epoch, ..Self::CLOSED }
     }
 
     const fn vacate(self) -> Self {
-        Self {
-            phase: Phase::Vacant,
-            deadline: 0,
-            ..self
-        }
+        Self { phase: Phase::Vacant, deadline: 0, ..self }
     }
 
     fn is_due(self, now: Duration) -> bool {
@@ -243,12 +212,7 @@ mod tests {
                 (0, 0, low(DEADLINE_BITS)),
                 (low(EPOCH_BITS), low(COUNT_BITS), low(DEADLINE_BITS)),
             ] {
-                let word = Word {
-                    epoch,
-                    phase,
-                    count,
-                    deadline,
-                };
+                let word = Word { epoch, phase, count, deadline };
                 assert_eq!(Word::unpack(word.pack()), word);
             }
         }
@@ -262,10 +226,7 @@ mod tests {
 
     #[test]
     fn the_last_epoch_is_followed_by_the_first() {
-        let last = Word {
-            epoch: low(EPOCH_BITS),
-            ..Word::CLOSED
-        };
+        let last = Word { epoch: low(EPOCH_BITS), ..Word::CLOSED };
 
         assert_eq!(last.close(), Word::CLOSED);
     }
@@ -276,14 +237,8 @@ mod tests {
         let opened = Duration::from_micros(700);
         let word = Word::CLOSED.open(&settings, opened);
 
-        assert!(
-            word.reserve(&settings, Duration::from_micros(2199))
-                .is_none()
-        );
-        assert!(
-            word.reserve(&settings, Duration::from_micros(3000))
-                .is_some()
-        );
+        assert!(word.reserve(&settings, Duration::from_micros(2199)).is_none());
+        assert!(word.reserve(&settings, Duration::from_micros(3000)).is_some());
     }
 
     #[test]
@@ -291,10 +246,7 @@ mod tests {
         let settings = BreakerSettings::default().timeout(FOREVER);
         let word = Word::CLOSED.open(&settings, FOREVER);
 
-        assert_eq!(
-            word.reserve(&settings, FOREVER).map(Word::phase),
-            Some(Phase::Probing)
-        );
+        assert_eq!(word.reserve(&settings, FOREVER).map(Word::phase), Some(Phase::Probing));
         assert_eq!(word.until_probe(FOREVER), Some(Duration::ZERO));
     }
 }

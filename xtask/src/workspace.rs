@@ -1,0 +1,118 @@
+//! What cargo knows about the workspace: its packages, their targets, features and dependencies.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+
+use crate::process::{self, Result};
+
+/// The workspace, as `cargo metadata` describes it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Workspace {
+    pub(crate) packages: Vec<Package>,
+    #[serde(rename = "workspace_root")]
+    pub(crate) root: PathBuf,
+    #[serde(rename = "target_directory")]
+    pub(crate) target: PathBuf,
+}
+
+/// A member of the workspace.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    pub(crate) features: BTreeMap<String, Vec<String>>,
+    pub(crate) dependencies: Vec<Dependency>,
+    pub(crate) targets: Vec<Target>,
+    /// The registries it may go to: any if absent, none if empty.
+    publish: Option<Vec<String>>,
+}
+
+/// One line of a manifest's dependency tables.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Dependency {
+    pub(crate) name: String,
+    /// The condition under which it is needed.
+    pub(crate) target: Option<String>,
+}
+
+/// Something that cargo builds: a library, a binary, a test, a benchmark.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) name: String,
+    pub(crate) kind: Vec<String>,
+    pub(crate) src_path: PathBuf,
+}
+
+impl Workspace {
+    /// Asks cargo about the workspace around the current directory.
+    ///
+    /// # Errors
+    ///
+    /// When cargo fails, as it does on a broken manifest or an outdated `Cargo.lock`.
+    pub(crate) fn load() -> Result<Self> {
+        let mut command = cargo("metadata");
+        command.args(["--format-version", "1", "--no-deps", "--locked"]);
+        Ok(serde_json::from_str(&process::output_of(&mut command)?)?)
+    }
+
+    /// Returns `cargo SUBCOMMAND --locked`, to be run at the root.
+    pub(crate) fn cargo(&self, subcommand: &str) -> Command {
+        let mut command = cargo(subcommand);
+        command.current_dir(&self.root).arg("--locked");
+        command
+    }
+
+    /// Returns a path relative to the root, for messages.
+    pub(crate) fn relative<'a>(&self, path: &'a Path) -> &'a Path {
+        path.strip_prefix(&self.root).unwrap_or(path)
+    }
+
+    /// Returns the packages that go to the registry.
+    pub(crate) fn published(&self) -> impl Iterator<Item = &Package> {
+        self.packages.iter().filter(|package| package.is_published())
+    }
+}
+
+impl Package {
+    /// Tells whether the package goes to the registry.
+    pub(crate) fn is_published(&self) -> bool {
+        self.publish.as_ref().is_none_or(|to| !to.is_empty())
+    }
+
+    /// Tells whether the package has a library, which is what can have examples in its docs.
+    pub(crate) fn has_library(&self) -> bool {
+        self.targets.iter().any(|target| target.is("lib"))
+    }
+}
+
+impl Target {
+    /// Tells whether this is a `lib`, `bin`, `test`, `bench` …
+    pub(crate) fn is(&self, kind: &str) -> bool {
+        self.kind.iter().any(|one| one == kind)
+    }
+}
+
+/// Returns the cargo that runs this program, which is the one of the right toolchain.
+fn cargo(subcommand: &str) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.arg(subcommand).stdin(Stdio::null());
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_workspace_is_understood() {
+        let workspace = Workspace::load().unwrap();
+        let find = |name| workspace.packages.iter().find(|one| one.name == name);
+        let (core, xtask) = (find("tasker-cache-core").unwrap(), find("xtask").unwrap());
+        assert!(core.is_published() && core.has_library());
+        assert!(!xtask.is_published() && !xtask.has_library());
+        assert!(workspace.published().all(|one| one.name != "xtask"));
+    }
+}
