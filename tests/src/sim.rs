@@ -28,16 +28,24 @@ pub struct Weather {
     pub late: u32,
     /// Whether a fill stores whatever its lease is worth: the planted fault.
     pub blind_fills: bool,
+    /// Whether each key of a batch takes a round trip of its own.
+    pub one_by_one: bool,
 }
 
 impl Weather {
     /// Delays and nothing else.
-    pub const CALM: Self =
-        Self { latency_ms: 3, lost_requests: 0, lost_replies: 0, late: 0, blind_fills: false };
+    pub const CALM: Self = Self {
+        latency_ms: 3,
+        lost_requests: 0,
+        lost_replies: 0,
+        late: 0,
+        blind_fills: false,
+        one_by_one: false,
+    };
 
     /// A network that loses a good part of what is sent.
     pub const STORMY: Self =
-        Self { latency_ms: 3, lost_requests: 60, lost_replies: 60, late: 60, blind_fills: false };
+        Self { lost_requests: 60, lost_replies: 60, late: 60, ..Self::CALM };
 }
 
 /// A shared store; clones are connections of other processes to it.
@@ -216,6 +224,20 @@ impl Backend for Sim {
         let key = key.clone();
         self.call(Operation::Delete, move |store| {
             matches!(store.slots.remove(&key), Some(Slot::Value(..)))
+        })
+        .await
+    }
+
+    async fn delete_many(&self, keys: &[Key]) -> Result<()> {
+        if self.weather.one_by_one {
+            for key in keys {
+                self.delete(key).await?;
+            }
+            return Ok(());
+        }
+        let keys = keys.to_vec();
+        self.call(Operation::DeleteMany, move |store| {
+            store.slots.retain(|key, _| !keys.contains(key));
         })
         .await
     }

@@ -60,7 +60,7 @@ pub(crate) fn run(lanes: &[Lane], package: Option<&str>) -> Result<bool> {
             report.complain(format!("lane {}: not one test ran", lane.name()));
         }
     }
-    report.close(&stopwatch.read())
+    Ok(report.close(&stopwatch.read()))
 }
 
 fn selected<'a>(workspace: &'a Workspace, name: Option<&str>) -> Result<Vec<&'a Package>> {
@@ -75,13 +75,18 @@ fn selected<'a>(workspace: &'a Workspace, name: Option<&str>) -> Result<Vec<&'a 
 fn tests(workspace: &Workspace, packages: &[&Package], report: &mut Report) -> Result<()> {
     heading("compile the tests");
     let mut command = workspace.cargo("test");
-    if packages.len() == workspace.packages.len() {
+    let is_whole = packages.len() == workspace.packages.len();
+    if is_whole {
         command.arg("--workspace");
     } else {
         add_packages(&mut command, packages);
     }
     command.arg("--all-features");
-    run_binaries(workspace, &mut command, report)
+    run_binaries(workspace, &mut command, report)?;
+    if is_whole && report.lacks_backends() {
+        report.complain("no backend ran the conformance suite".to_owned());
+    }
+    Ok(())
 }
 
 fn doc(workspace: &Workspace, packages: &[&Package], report: &mut Report) -> Result<()> {

@@ -23,6 +23,7 @@ pub(crate) struct Workspace {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Package {
     pub(crate) name: String,
+    manifest_path: PathBuf,
     pub(crate) features: BTreeMap<String, Vec<String>>,
     pub(crate) dependencies: Vec<Dependency>,
     pub(crate) targets: Vec<Target>,
@@ -68,6 +69,16 @@ impl Workspace {
     /// Returns a path relative to the root, for messages.
     pub(crate) fn relative<'a>(&self, path: &'a Path) -> &'a Path {
         path.strip_prefix(&self.root).unwrap_or(path)
+    }
+
+    /// Returns the member whose manifest this is.
+    ///
+    /// # Errors
+    ///
+    /// When it is nobody's.
+    pub(crate) fn package_of(&self, manifest: &Path) -> Result<&Package> {
+        let package = self.packages.iter().find(|one| one.manifest_path == manifest);
+        package.ok_or_else(|| format!("{} is no member's", manifest.display()).into())
     }
 
     /// Returns the packages that go to the registry.

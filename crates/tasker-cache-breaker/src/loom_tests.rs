@@ -46,13 +46,22 @@ fn spawn<T: 'static>(
     thread::spawn(move || run(&breaker))
 }
 
-/// Makes one call that ends like this; returns whether it was let through.
+/// Makes a call that ends like this; returns whether it was let through.
+fn finish(breaker: &Breaker, end: fn(Permit<'static>)) -> bool {
+    breaker.try_acquire_owned().map(end).is_some()
+}
+
+/// Does the same in a thread of its own.
 fn call(breaker: &Breaker, end: fn(Permit<'static>)) -> JoinHandle<bool> {
-    spawn(breaker, move |breaker| breaker.try_acquire_owned().map(end).is_some())
+    spawn(breaker, move |breaker| finish(breaker, end))
 }
 
 fn join<T>(thread: JoinHandle<T>) -> T {
     thread.join().expect("a thread of the model panicked")
+}
+
+fn join_all<T, const N: usize>(threads: [JoinHandle<T>; N]) -> [T; N] {
+    threads.map(join)
 }
 
 /// Two threads that each want the slot for a probe and, once they have it, end like this.
@@ -72,7 +81,7 @@ fn at_most_one_probe<P: 'static>(
             }
         })
     });
-    threads.map(join);
+    join_all(threads);
 }
 
 #[test]
@@ -119,7 +128,7 @@ fn a_circuit_closes_only_after_all_successes_and_no_failure() {
         let successes = [call(&breaker, Permit::success), call(&breaker, Permit::success)];
         let failure = call(&breaker, Permit::failure);
 
-        let succeeded = successes.map(join);
+        let succeeded = join_all(successes);
         let expected = match (join(failure), succeeded) {
             (true, _) => CircuitState::Open,
             (false, [true, true]) => CircuitState::Closed,
@@ -135,7 +144,7 @@ fn failures_in_a_row_always_open() {
         let breaker = closed(3, 1);
         let calls = [(); 3].map(|()| call(&breaker, Permit::failure));
 
-        assert_eq!(calls.map(join), [true; 3]);
+        assert_eq!(join_all(calls), [true; 3]);
         assert_eq!(breaker.state(), CircuitState::Open);
         assert_eq!(breaker.transitions().opened, 1);
     });
@@ -147,10 +156,10 @@ fn no_failure_is_lost_beside_a_success() {
         let breaker = closed(2, 1);
         let calls =
             [Permit::failure, Permit::failure, Permit::success].map(|end| call(&breaker, end));
-        calls.map(join);
+        join_all(calls);
 
         // Wherever the success came, the last failure before or behind it stands.
-        breaker.try_acquire().map(Permit::failure);
+        finish(&breaker, Permit::failure);
         assert_eq!(breaker.state(), CircuitState::Open);
         assert_eq!(breaker.transitions().opened, 1);
     });
@@ -170,7 +179,7 @@ fn late_results_change_nothing() {
         acquire(&breaker).success();
         assert_eq!(breaker.state(), CircuitState::HalfOpen);
         acquire(&breaker).success();
-        threads.map(join);
+        join_all(threads);
 
         assert_eq!(breaker.state(), CircuitState::Closed);
         assert_eq!(breaker.transitions().opened, 1);
@@ -209,7 +218,7 @@ fn an_overdue_probe_is_reclaimed_once() {
         breaker.advance(PROBE_DEADLINE);
         let calls = [(); 3].map(|()| call(&breaker, Permit::success));
 
-        assert_eq!(calls.map(join), [false; 3]);
+        assert_eq!(join_all(calls), [false; 3]);
         assert_eq!(breaker.state(), CircuitState::Open);
         assert_eq!(breaker.transitions().opened, 1);
     });
@@ -227,7 +236,7 @@ fn failures_of_an_open_circuit_do_not_restart_its_timer() {
             thread::spawn(move || late.failure()),
             spawn(&breaker, |breaker| assert!(breaker.try_acquire().is_none())),
         ];
-        threads.map(join);
+        join_all(threads);
 
         assert_eq!(breaker.until_probe(), Some(Duration::from_millis(1)));
     });
@@ -240,7 +249,7 @@ fn opening_by_hand_beats_every_result_under_way() {
         let by_hand = spawn(&breaker, |breaker| breaker.force_open());
         let calls = [call(&breaker, Permit::success), call(&breaker, drop)];
         join(by_hand);
-        calls.map(join);
+        join_all(calls);
 
         assert_eq!(breaker.state(), CircuitState::Open);
     });
@@ -255,7 +264,7 @@ fn a_reset_forgets_the_calls_under_way() {
             thread::spawn(move || under_way.failure()),
             spawn(&breaker, |breaker| breaker.reset()),
         ];
-        threads.map(join);
+        join_all(threads);
 
         assert_eq!(breaker.state(), CircuitState::Closed);
     });
@@ -263,10 +272,10 @@ fn a_reset_forgets_the_calls_under_way() {
 
 /// What a thread may do to a breaker.
 const DEEDS: [fn(&Breaker); 6] = [
-    |breaker| drop(breaker.try_acquire()),
-    |breaker| drop(breaker.try_acquire().map(Permit::success)),
-    |breaker| drop(breaker.try_acquire().map(Permit::failure)),
-    |breaker| std::mem::forget(breaker.try_acquire()),
+    |breaker| _ = finish(breaker, drop),
+    |breaker| _ = finish(breaker, Permit::success),
+    |breaker| _ = finish(breaker, Permit::failure),
+    |breaker| _ = finish(breaker, std::mem::forget),
     |breaker| breaker.force_open(),
     |breaker| breaker.reset(),
 ];
@@ -286,14 +295,14 @@ fn recover(breaker: &CircuitBreaker) {
 #[test]
 fn no_state_can_stick() {
     for start in [closed, open] {
-        for one in DEEDS {
-            for two in DEEDS {
-                for three in DEEDS {
+        for (i, &one) in DEEDS.iter().enumerate() {
+            for (j, &two) in DEEDS.iter().enumerate().skip(i) {
+                for &three in DEEDS.iter().skip(j) {
                     loom::model(move || {
                         let breaker = start(1, 2);
                         let deeds = [one, two].map(|deed| spawn(&breaker, deed));
                         three(&breaker);
-                        deeds.map(join);
+                        join_all(deeds);
                         recover(&breaker);
                     });
                 }

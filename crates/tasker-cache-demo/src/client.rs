@@ -46,10 +46,7 @@ pub(crate) struct Client {
 impl Client {
     /// Makes a client that connects when it is first used.
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self {
-            address,
-            connection: None,
-        }
+        Self { address, connection: None }
     }
 
     /// Asks for `path`.
@@ -82,10 +79,7 @@ impl Client {
             .header(HOST, self.address.to_string())
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(body));
-        #[expect(
-            clippy::expect_used,
-            reason = "the drive and the tests make up the paths"
-        )]
+        #[expect(clippy::expect_used, reason = "the drive and the tests make up the paths")]
         let request = request.expect("paths are valid in a request");
         // Taken out while in use, so an exchange that fails or is dropped half-way leaves none.
         let mut connection = match self.connection.take() {

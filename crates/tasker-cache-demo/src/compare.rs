@@ -11,14 +11,14 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, interval};
 
-use crate::shim::{Cache, tasker};
+use tasker_cache::{Cache, tasker};
 
 use crate::args::ComparisonArgs;
 use crate::configured;
 use crate::database::Database;
 use crate::drive::{Acknowledged, Load, Plan, drive};
 use crate::report::{Report, Run, Setting};
-use crate::seed::HISTORY_HOURS;
+use crate::seed;
 use crate::server;
 use crate::service::Service;
 
@@ -35,7 +35,7 @@ pub(crate) async fn compare(
     let path = args.database.path();
     let database = Database::open(&path, args.database.executions).await?;
     // The run that comes first would otherwise pay for reading the file.
-    database.performance(HISTORY_HOURS).await?;
+    database.performance(seed::HISTORY_HOURS).await?;
     database.bottlenecks(1, 1).await?;
 
     let comparison = Comparison {
@@ -46,30 +46,27 @@ pub(crate) async fn compare(
         bars,
     };
     let without = comparison.run("without cache", &Cache::noop()).await?;
-    let cache = Cache::connect(&config).await;
-    // What an earlier run left may be older than what the first half wrote past the cache.
+    let cache = crate::shim::connect(&config).await;
     empty(&cache).await;
     let with = comparison.run("with cache", &cache).await?;
 
     let (templates, executions) = database.size().await?;
-    let setting = Setting {
-        database: path,
-        templates,
-        executions,
-        clients: args.concurrency,
-    };
-    let report = Report::new(setting, without, with, &cache);
+    let setting = Setting { database: path, templates, executions, clients: args.concurrency };
+    let report = Report::new(setting, without, with, cache.status());
     cache.close().await;
     database.close().await;
     Ok(report)
 }
 
+/// Removes what an earlier run left: it may be older than what the first half wrote past the cache.
 async fn empty(cache: &Cache) {
-    tasker::templates::<()>(cache).invalidate_all().await;
-    tasker::performance_metrics::<()>(cache)
-        .invalidate_all()
-        .await;
-    tasker::bottlenecks::<()>(cache).invalidate_all().await;
+    let templates = tasker::templates::<()>(cache);
+    // One by one, because not every backend can delete all of them at once.
+    for index in 0..seed::TEMPLATES {
+        templates.invalidate(&seed::template_id(index).key()).await;
+    }
+    tasker::performance_metrics::<()>(cache).region().invalidate_all().await;
+    tasker::bottlenecks::<()>(cache).region().invalidate_all().await;
 }
 
 struct Comparison<'a> {
@@ -85,20 +82,13 @@ impl Comparison<'_> {
     async fn run(&self, name: &'static str, cache: &Cache) -> Result<Run, Box<dyn Error>> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let service = Service {
-            database: self.database.clone(),
-            cache: cache.clone(),
-        };
+        let service = Service { database: self.database.clone(), cache: cache.clone() };
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(server::run(listener, service, async {
             drop(stopped.await);
         }));
         let queries_before = self.database.queries();
-        let plan = Plan {
-            address,
-            clients: self.clients,
-            duration: self.duration,
-        };
+        let plan = Plan { address, clients: self.clients, duration: self.duration };
         let load = self.watch(name, drive(plan, &self.acknowledged)).await;
         let queries = self.database.queries() - queries_before;
         drop(stop);

@@ -75,15 +75,9 @@ impl Database {
             .filename(path)
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(BUSY_TIMEOUT);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(8)
-            .connect_with(options)
-            .await?;
+        let pool = SqlitePoolOptions::new().max_connections(8).connect_with(options).await?;
         create::check(&pool, path).await?;
-        Ok(Self {
-            pool,
-            queries: Arc::default(),
-        })
+        Ok(Self { pool, queries: Arc::default() })
     }
 
     /// Returns how many queries were asked since the database was opened.
@@ -104,10 +98,7 @@ impl Database {
             .fetch_optional(self.counted())
             .await?;
         let (document, revision) = row.ok_or_else(|| Error::UnknownTemplate(id.clone()))?;
-        Ok(Template {
-            revision,
-            ..serde_json::from_str(&document)?
-        })
+        Ok(Template { revision, ..serde_json::from_str(&document)? })
     }
 
     /// Stores a template, over the one of that name if there is one, and returns its revision
@@ -135,16 +126,11 @@ impl Database {
     ///
     /// If the database fails.
     pub(crate) async fn performance(&self, hours: u32) -> Result<Performance, Error> {
-        let namespaces: Vec<NamespacePerformance> = sqlx::query_as(PERFORMANCE)
-            .bind(hours)
-            .fetch_all(self.counted())
-            .await?;
+        let namespaces: Vec<NamespacePerformance> =
+            sqlx::query_as(PERFORMANCE).bind(hours).fetch_all(self.counted()).await?;
         Ok(Performance {
             hours,
-            executions: namespaces
-                .iter()
-                .map(|namespace| namespace.executions)
-                .sum(),
+            executions: namespaces.iter().map(|namespace| namespace.executions).sum(),
             failed: namespaces.iter().map(|namespace| namespace.failed).sum(),
             namespaces,
         })
@@ -165,10 +151,7 @@ impl Database {
             .bind(min_executions)
             .fetch_all(self.counted())
             .await?;
-        Ok(Bottlenecks {
-            min_executions,
-            steps,
-        })
+        Ok(Bottlenecks { min_executions, steps })
     }
 
     /// Asks for nothing but an answer.
@@ -192,8 +175,12 @@ impl Database {
         Ok(sqlx::query_as(counts).fetch_one(&self.pool).await?)
     }
 
-    /// Closes every connection, after what is running on it.
+    /// Empties the log into the file and closes every connection, after what is running on it.
     pub(crate) async fn close(&self) {
+        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await
+        {
+            tracing::warn!(%error, "The database's log stays");
+        }
         self.pool.close().await;
     }
 

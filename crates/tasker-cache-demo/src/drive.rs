@@ -29,12 +29,8 @@ pub(crate) enum Route {
 
 impl Route {
     /// All of them, each at the place of its number.
-    pub(crate) const ALL: [Route; 4] = [
-        Route::Template,
-        Route::Performance,
-        Route::Bottlenecks,
-        Route::Register,
-    ];
+    pub(crate) const ALL: [Route; 4] =
+        [Route::Template, Route::Performance, Route::Bottlenecks, Route::Register];
 
     /// Returns what a table calls it.
     pub(crate) fn title(self) -> &'static str {
@@ -87,9 +83,7 @@ pub(crate) struct Acknowledged(Vec<AtomicI64>);
 impl Acknowledged {
     /// Makes the record of no registrations.
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(
-            (0..seed::TEMPLATES).map(|_| AtomicI64::new(0)).collect(),
-        ))
+        Arc::new(Self((0..seed::TEMPLATES).map(|_| AtomicI64::new(0)).collect()))
     }
 
     fn get(&self, template: usize) -> i64 {
@@ -186,17 +180,8 @@ impl Worker {
         let id = seed::template_id(index);
         let expected = self.acknowledged.get(index);
         let answer = self.get(&format!("/v1/templates/{id}")).await?;
-        let Seen {
-            namespace,
-            name,
-            version,
-            revision,
-        } = parse(&answer)?;
-        let seen = TemplateId {
-            namespace,
-            name,
-            version,
-        };
+        let Seen { namespace, name, version, revision } = parse(&answer)?;
+        let seen = TemplateId { namespace, name, version };
         if seen != id {
             return Err(format!("asked for {id}, was given {seen}"));
         }
@@ -216,11 +201,7 @@ impl Worker {
         let template = seed::template(index);
         let path = format!("/v1/templates/{}", template.id());
         let document = serde_json::to_vec(&template).map_err(|error| error.to_string())?;
-        let answer = self
-            .client
-            .put(&path, document)
-            .await
-            .map_err(|error| error.to_string())?;
+        let answer = self.client.put(&path, document).await.map_err(|error| error.to_string())?;
         let registered: Registered = parse(&expect_ok(answer)?)?;
         self.acknowledged.raise(index, registered.revision);
         Ok(())
@@ -228,30 +209,19 @@ impl Worker {
 
     async fn performance(&mut self) -> Result<(), String> {
         let hours = self.random.choice([1, 6, 24, 24, 24]).unwrap_or(24);
-        self.get(&format!("/v1/analytics/performance?hours={hours}"))
-            .await?;
+        self.get(&format!("/v1/analytics/performance?hours={hours}")).await?;
         Ok(())
     }
 
     async fn bottlenecks(&mut self) -> Result<(), String> {
-        let (limit, min) = self
-            .random
-            .choice([(10, 5), (10, 5), (20, 5), (10, 50)])
-            .unwrap_or((10, 5));
-        self.get(&format!(
-            "/v1/analytics/bottlenecks?limit={limit}&min_executions={min}"
-        ))
-        .await?;
+        let (limit, min) =
+            self.random.choice([(10, 5), (10, 5), (20, 5), (10, 50)]).unwrap_or((10, 5));
+        self.get(&format!("/v1/analytics/bottlenecks?limit={limit}&min_executions={min}")).await?;
         Ok(())
     }
 
     async fn get(&mut self, path: &str) -> Result<Answer, String> {
-        expect_ok(
-            self.client
-                .get(path)
-                .await
-                .map_err(|error| error.to_string())?,
-        )
+        expect_ok(self.client.get(path).await.map_err(|error| error.to_string())?)
     }
 }
 
@@ -259,11 +229,7 @@ fn expect_ok(answer: Answer) -> Result<Answer, String> {
     if answer.status.is_success() {
         return Ok(answer);
     }
-    Err(format!(
-        "{} {}",
-        answer.status,
-        String::from_utf8_lossy(&answer.body)
-    ))
+    Err(format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body)))
 }
 
 fn parse<'a, T: Deserialize<'a>>(answer: &'a Answer) -> Result<T, String> {

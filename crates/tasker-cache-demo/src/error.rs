@@ -79,7 +79,5 @@ pub(crate) fn within(
         return Ok(value);
     }
     let (start, end) = range.into_inner();
-    Err(Error::BadRequest(format!(
-        "{parameter} must be between {start} and {end}, not {value}"
-    )))
+    Err(Error::BadRequest(format!("{parameter} must be between {start} and {end}, not {value}")))
 }

@@ -12,8 +12,7 @@ pub(crate) struct Latencies {
 impl Latencies {
     /// Adds one duration.
     pub(crate) fn record(&mut self, duration: Duration) {
-        self.micros
-            .push(u32::try_from(duration.as_micros()).unwrap_or(u32::MAX));
+        self.micros.push(u32::try_from(duration.as_micros()).unwrap_or(u32::MAX));
     }
 
     /// Adds all of the other's durations.

@@ -33,7 +33,7 @@ async fn main() -> ExitCode {
     let done = match args.command {
         Some(Command::Serve(args)) => {
             logging::init("info", &bars);
-            serve::serve(args).await
+            serve::serve(args).await.map(|()| ExitCode::SUCCESS)
         }
         None => {
             logging::init("warn,sqlx=error", &bars);
@@ -41,11 +41,10 @@ async fn main() -> ExitCode {
         }
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
-            let causes: Vec<String> = successors(Some(&*error), |&error| error.source())
-                .map(|e| e.to_string())
-                .collect();
+            let causes: Vec<String> =
+                successors(Some(&*error), |&error| error.source()).map(|e| e.to_string()).collect();
             eprintln!("error: {}", causes.join(": "));
             ExitCode::FAILURE
         }
@@ -55,12 +54,12 @@ async fn main() -> ExitCode {
 async fn compare_and_print(
     args: &ComparisonArgs,
     bars: &MultiProgress,
-) -> Result<(), Box<dyn Error>> {
+) -> Result<ExitCode, Box<dyn Error>> {
     let report = compare::compare(args, bars).await?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         print!("{report}");
     }
-    Ok(())
+    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::shim::tasker::TemplateKey;
 use serde::{Deserialize, Serialize};
+use tasker_cache::tasker::TemplateKey;
 
 /// Names one version of one template, as in `payments/refund/1.0.0`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

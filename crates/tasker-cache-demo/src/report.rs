@@ -1,28 +1,30 @@
 //! What the comparison found, as one JSON object.
 
 mod table;
+mod usage;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
-
-use crate::shim::{Cache, Status, tasker};
+use tasker_cache::Status;
 
 use crate::drive::{Load, Route};
 use crate::latencies::Latencies;
+
+use usage::RegionUse;
 
 /// Both halves of a comparison, side by side.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     #[serde(flatten)]
     setting: Setting,
-    /// The name of the backend that the second half used.
-    backend: &'static str,
     without_cache: Run,
     with_cache: Run,
-    /// What the usage rule made of each kind of data.
+    /// What the usage rule made of each kind of data in the second half.
     usage: Vec<RegionUse>,
+    /// What the cache of the second half tells about itself.
+    status: Status,
 }
 
 /// What both halves had in common.
@@ -37,6 +39,7 @@ pub(crate) struct Setting {
 /// One half of a comparison.
 #[derive(Debug, Serialize)]
 pub(crate) struct Run {
+    backend: &'static str,
     seconds: f64,
     requests: u64,
     requests_per_second: f64,
@@ -47,14 +50,11 @@ pub(crate) struct Run {
     queries_per_100_requests: Option<f64>,
     /// The part of the reads that asked the cache and were answered by it, 0 to 1.
     hit_ratio: Option<f64>,
-    hits: u64,
-    misses: u64,
-    /// Reads that did not ask the cache, by the usage rule or because it was not to be had.
+    /// Reads that did not ask the cache: by the usage rule, or because it was not to be had.
     bypassed: u64,
     /// Answers older than a write that was acknowledged before they were asked for.
     stale_answers: u64,
     errors: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
     first_error: Option<String>,
     routes: Vec<RouteRun>,
 }
@@ -68,27 +68,19 @@ struct RouteRun {
     p99_ms: Option<f64>,
 }
 
-/// Whether one kind of data is cached, and why.
-#[derive(Debug, Serialize)]
-struct RegionUse {
-    region: &'static str,
-    cached: bool,
-    reason: String,
-}
-
 impl Report {
-    /// Puts the two halves together; the second one used this cache.
-    pub(crate) fn new(setting: Setting, without: Run, with: Run, cache: &Cache) -> Self {
+    /// Puts the two halves together; `status` is that of the second one's cache.
+    pub(crate) fn new(setting: Setting, without: Run, with: Run, status: Status) -> Self {
         Self {
             setting,
-            backend: cache.backend_name(),
             without_cache: without,
             with_cache: with,
-            usage: usage(cache),
+            usage: usage::of(&status),
+            status,
         }
     }
 
-    /// Tells whether every answer was good and none was stale.
+    /// Tells whether every request was answered, and none with what was out of date.
     pub(crate) fn is_clean(&self) -> bool {
         [&self.without_cache, &self.with_cache]
             .iter()
@@ -105,6 +97,7 @@ impl Run {
         }
         let requests = all.count() as u64;
         Self {
+            backend: status.backend,
             seconds: rounded(load.elapsed.as_secs_f64()),
             requests,
             requests_per_second: rounded(float(requests) / load.elapsed.as_secs_f64()),
@@ -114,8 +107,6 @@ impl Run {
             queries_per_100_requests: (requests > 0)
                 .then(|| rounded(100.0 * float(database_queries) / float(requests))),
             hit_ratio: status.counters.hit_ratio().map(rounded),
-            hits: status.counters.hits,
-            misses: status.counters.misses + status.counters.failed_reads,
             bypassed: status.counters.bypassed(),
             stale_answers: load.stale,
             errors: load.errors,
@@ -123,63 +114,33 @@ impl Run {
             routes: Route::ALL
                 .iter()
                 .zip(&load.latencies)
-                .map(|(route, latencies)| RouteRun {
-                    route: route.title(),
-                    requests: latencies.count(),
-                    p50_ms: milliseconds(latencies.percentile(50)),
-                    p99_ms: milliseconds(latencies.percentile(99)),
-                })
+                .map(|(route, latencies)| RouteRun::new(route.title(), latencies))
                 .collect(),
         }
     }
 }
 
-fn usage(cache: &Cache) -> Vec<RegionUse> {
-    let backend = cache.backend_name();
-    let region = |region, enabled, why_so: String| RegionUse {
-        region,
-        cached: cache.is_enabled() && enabled,
-        reason: if cache.is_enabled() {
-            why_so
-        } else {
-            "the cache is disabled".to_owned()
-        },
-    };
-    let templates = tasker::templates::<()>(cache).is_enabled();
-    let analytics = tasker::performance_metrics::<()>(cache).is_enabled();
-    vec![
-        region(
-            "templates",
-            templates,
-            if templates {
-                format!("{backend} is shared between processes, so all of them see a registration")
-            } else {
-                format!(
-                    "{backend} is not shared between processes, so a registration elsewhere would go unseen"
-                )
-            },
-        ),
-        region(
-            "analytics",
-            analytics,
-            "a minute old is fine, so any backend will do".to_owned(),
-        ),
-    ]
+impl RouteRun {
+    fn new(route: &'static str, latencies: &Latencies) -> Self {
+        Self {
+            route,
+            requests: latencies.count(),
+            p50_ms: milliseconds(latencies.percentile(50)),
+            p99_ms: milliseconds(latencies.percentile(99)),
+        }
+    }
 }
 
 fn milliseconds(duration: Option<Duration>) -> Option<f64> {
     duration.map(|duration| rounded(duration.as_secs_f64() * 1000.0))
 }
 
-/// Rounds to three digits behind the point: the measurement has no more to say.
+/// Rounds to three digits behind the point: a measurement of some seconds has no more to say.
 fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts of a run stay far below 2^52"
-)]
+#[expect(clippy::cast_precision_loss, reason = "the counts of a run stay far below 2^52")]
 fn float(count: u64) -> f64 {
     count as f64
 }

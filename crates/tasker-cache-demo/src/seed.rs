@@ -86,19 +86,11 @@ pub(crate) fn template_id(index: usize) -> TemplateId {
 ///
 /// Panics if `index` is not below [`TEMPLATES`].
 pub(crate) fn template(index: usize) -> Template {
-    let TemplateId {
-        namespace,
-        name,
-        version,
-    } = template_id(index);
+    let TemplateId { namespace, name, version } = template_id(index);
     let mut random = Rng::with_seed(index as u64);
     let mut steps: Vec<Step> = Vec::new();
     for (step, typical_ms) in steps_of(index) {
-        let depends_on = steps
-            .last()
-            .map(|before| before.name.clone())
-            .into_iter()
-            .collect();
+        let depends_on = steps.last().map(|before| before.name.clone()).into_iter().collect();
         steps.push(Step {
             name: step.to_owned(),
             handler: handler(&namespace, &name, step),
@@ -134,21 +126,13 @@ pub(crate) fn executions(count: u32) -> impl Iterator<Item = Execution> {
         let index = skewed(&mut random, TEMPLATES);
         let rest = index / NAMESPACES.len();
         let (step, typical_ms) = steps[index][random.usize(..steps[index].len())];
-        let slowness = if random.u8(..100) < 3 {
-            random.u32(5..30)
-        } else {
-            1
-        };
+        let slowness = if random.u8(..100) < 3 { random.u32(5..30) } else { 1 };
         Execution {
             namespace: NAMESPACES[index % NAMESPACES.len()],
             template: NAMES[rest % NAMES.len()],
             step,
             worker: format!("worker-{:02}", random.u8(..40)),
-            status: if random.u8(..100) < 4 {
-                "failed"
-            } else {
-                "succeeded"
-            },
+            status: if random.u8(..100) < 4 { "failed" } else { "succeeded" },
             started_at: LATEST_MS - history_ms * i64::from(count - 1 - nth) / i64::from(count),
             duration_ms: 1 + typical_ms * random.u32(50..150) / 100 * slowness,
         }
@@ -166,21 +150,11 @@ fn steps_of(index: usize) -> Vec<(&'static str, u32)> {
 fn handler(namespace: &str, name: &str, step: &str) -> Handler {
     let class: String = step.split('_').map(capitalised).collect();
     Handler {
-        callable: format!(
-            "{}::{}::{class}Handler",
-            capitalised(namespace),
-            capitalised(name)
-        ),
+        callable: format!("{}::{}::{class}Handler", capitalised(namespace), capitalised(name)),
         settings: BTreeMap::from([
-            (
-                "endpoint".to_owned(),
-                format!("https://{namespace}.internal/v2/{name}/{step}"),
-            ),
+            ("endpoint".to_owned(), format!("https://{namespace}.internal/v2/{name}/{step}")),
             ("queue".to_owned(), format!("{namespace}_{name}_queue")),
-            (
-                "idempotency_key".to_owned(),
-                format!("{{task_uuid}}:{namespace}:{name}:{step}"),
-            ),
+            ("idempotency_key".to_owned(), format!("{{task_uuid}}:{namespace}:{name}:{step}")),
         ]),
     }
 }
@@ -195,20 +169,13 @@ fn retry_policy(random: &mut Rng) -> RetryPolicy {
         },
         initial_delay_ms: 100 * random.u32(1..=10),
         max_delay_ms: 10_000 * random.u32(1..=6),
-        retry_on: ["timeout", "connection_reset", "rate_limited"]
-            .map(str::to_owned)
-            .to_vec(),
+        retry_on: ["timeout", "connection_reset", "rate_limited"].map(str::to_owned).to_vec(),
     }
 }
 
 fn capitalised(word: &str) -> String {
     let mut letters = word.chars();
-    letters
-        .next()
-        .into_iter()
-        .flat_map(char::to_uppercase)
-        .chain(letters)
-        .collect()
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
 #[cfg(test)]
@@ -225,20 +192,16 @@ mod tests {
 
     #[test]
     fn every_template_has_a_name_of_its_own() {
-        let names: HashSet<_> = (0..TEMPLATES)
-            .map(|index| template_id(index).to_string())
-            .collect();
+        let names: HashSet<_> =
+            (0..TEMPLATES).map(|index| template_id(index).to_string()).collect();
         assert_eq!(names.len(), TEMPLATES);
         assert!(names.contains("payments/refund/1.0.0"));
     }
 
     #[test]
     fn a_template_is_a_document_of_a_few_kilobytes() {
-        let sizes = (0..TEMPLATES).map(|index| {
-            serde_json::to_vec(&template(index))
-                .expect("a template is JSON")
-                .len()
-        });
+        let sizes = (0..TEMPLATES)
+            .map(|index| serde_json::to_vec(&template(index)).expect("a template is JSON").len());
         let average = sizes.sum::<usize>() / TEMPLATES;
         assert!((2_000..5_000).contains(&average), "{average} bytes");
     }

@@ -5,7 +5,6 @@ use std::io;
 
 use tokio::net::TcpListener;
 
-use crate::shim::Cache;
 
 use crate::args::ServeArgs;
 use crate::configured;
@@ -23,16 +22,13 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<(), Box<dyn Error>> {
     let path = args.database.path();
     let database = Database::open(&path, args.database.executions).await?;
     let cache = match &args.config {
-        Some(path) => Cache::from_path(path).await,
-        None => Cache::connect(&configured::config(None)?).await,
+        Some(path) => crate::shim::from_path(path).await,
+        None => crate::shim::connect(&configured::config(None)?).await,
     };
     let listener = TcpListener::bind(args.listen).await?;
     println!("database {}", path.display());
     println!("serving  http://{}", listener.local_addr()?);
-    let service = Service {
-        database: database.clone(),
-        cache: cache.clone(),
-    };
+    let service = Service { database: database.clone(), cache: cache.clone() };
     server::run(listener, service, stop).await?;
     println!("{}", cache.close().await);
     database.close().await;

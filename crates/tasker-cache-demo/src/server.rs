@@ -28,7 +28,8 @@ pub(crate) async fn run(
     let server = axum::serve(listener, service::router(service))
         .with_graceful_shutdown(async {
             stop.await;
-            drop(told.send(()));
+            // Nobody listens if the server has failed meanwhile.
+            let _ = told.send(());
         })
         .into_future();
     let overdue = async {

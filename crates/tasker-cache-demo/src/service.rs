@@ -1,6 +1,5 @@
 //! The service: each read goes through the cache, and the one write invalidates.
 
-use crate::shim::{Cache, tasker};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -9,6 +8,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
+use tasker_cache::{Cache, tasker};
 
 use crate::database::Database;
 use crate::error::{Error, within};
@@ -25,10 +25,7 @@ pub(crate) struct Service {
 /// Returns the service's routes.
 pub(crate) fn router(service: Service) -> Router {
     Router::new()
-        .route(
-            "/v1/templates/{namespace}/{name}/{version}",
-            get(template).put(register),
-        )
+        .route("/v1/templates/{namespace}/{name}/{version}", get(template).put(register))
         .route("/v1/analytics/performance", get(performance))
         .route("/v1/analytics/bottlenecks", get(bottlenecks))
         .route("/health", get(health))
@@ -63,10 +60,10 @@ async fn register(
     // committed is invalidated too.
     let registration = tokio::spawn(async move {
         let revision = service.database.register(&template).await?;
-        let invalidation = tasker::templates::<Template>(&service.cache)
-            .invalidate(&id.key())
-            .await;
-        Ok(Json(json!({ "revision": revision, "invalidation": invalidation })).into_response())
+        let invalidation =
+            tasker::templates::<Template>(&service.cache).invalidate(&id.key()).await;
+        Ok(Json(json!({ "revision": revision, "invalidation": invalidation.as_str() }))
+            .into_response())
     });
     registration.await?
 }
@@ -115,11 +112,7 @@ async fn bottlenecks(
 async fn health(State(service): State<Service>) -> Response {
     let database = service.database.ping().await.is_ok();
     let cache = service.cache.health_check().await;
-    let status = if database {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let status = if database { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let health = json!({
         "ok": database,
         "database": { "healthy": database },
@@ -136,10 +129,7 @@ impl Window {
 
 impl Default for Ranking {
     fn default() -> Self {
-        Self {
-            limit: 10,
-            min_executions: 5,
-        }
+        Self { limit: 10, min_executions: 5 }
     }
 }
 

@@ -118,14 +118,15 @@ impl Builder {
             let settings = settings.probe(Probe::Explicit).probe_deadline(PROBE_DEADLINE);
             Arc::new(CircuitBreaker::new(settings))
         });
-        let backend = match (&breaker, deadline) {
-            (Some(breaker), deadline) => guard(&self.backend, breaker, deadline),
-            // A breaker that no count of failures opens leaves just the deadline.
-            (None, Some(deadline)) => {
-                let never = BreakerSettings::default().failure_threshold(u32::MAX);
-                guard(&self.backend, &Arc::new(CircuitBreaker::new(never)), Some(deadline))
+        let backend: Arc<dyn Backend> = match &breaker {
+            Some(breaker) => {
+                let guard = Guarded::new(Arc::clone(&self.backend), Arc::clone(breaker));
+                Arc::new(match deadline {
+                    Some(deadline) => guard.deadline(deadline),
+                    None => guard,
+                })
             }
-            (None, None) => Arc::clone(&self.backend),
+            None => Arc::clone(&self.backend),
         };
         Cache::new(Inner {
             backend,
@@ -143,18 +144,6 @@ impl Builder {
             switched_off: AtomicBool::new(false),
         })
     }
-}
-
-fn guard(
-    backend: &Arc<dyn Backend>,
-    breaker: &Arc<CircuitBreaker>,
-    deadline: Option<Duration>,
-) -> Arc<dyn Backend> {
-    let guarded = Guarded::new(Arc::clone(backend), Arc::clone(breaker));
-    Arc::new(match deadline {
-        Some(deadline) => guarded.deadline(deadline),
-        None => guarded,
-    })
 }
 
 impl fmt::Debug for Builder {

@@ -3,12 +3,12 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tasker_cache_breaker::CircuitState;
-use tasker_cache_core::{Backend, Error, ErrorKind, Key, Operation, Result};
+use tasker_cache_core::{Backend, Error, ErrorKind, Operation, Result};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -19,18 +19,31 @@ use crate::ledger::{Snapshot, Target};
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// How many keys one request deletes.
-const BATCH: usize = 512;
+/// How many keys one request deletes at most.
+const LARGEST_BATCH: usize = 512;
 
 /// Beyond this a TTL counts as "not while this process lives".
 const LONGEST_WAIT: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// The task of one cache: at most one at a time, started when there is something to do, on the
 /// runtime of the call that found it, and gone with the last handle.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Recovery {
     running: Arc<AtomicBool>,
     task: Mutex<Option<AbortHandle>>,
+    /// How many keys the next request deletes: less after a failure, so that a backend which
+    /// deletes them one by one gets on too.
+    batch: AtomicUsize,
+}
+
+impl Default for Recovery {
+    fn default() -> Self {
+        Self {
+            running: Arc::default(),
+            task: Mutex::default(),
+            batch: AtomicUsize::new(LARGEST_BATCH),
+        }
+    }
 }
 
 impl Recovery {
@@ -175,11 +188,21 @@ async fn bounded<T>(
 }
 
 async fn replay_keys(cache: &Inner, work: &Snapshot) -> Result<()> {
-    for keys in work.keys.chunks(BATCH) {
-        bounded(cache, Operation::DeleteMany, cache.bare.delete_many(keys)).await?;
-        for key in keys {
-            cache.ledger.clear(&Target::Key(Key::clone(key)), work.upto);
+    let batch = &cache.recovery.batch;
+    let mut rest = work.keys.as_slice();
+    while !rest.is_empty() {
+        let size = batch.load(Ordering::Relaxed);
+        let (keys, later) = rest.split_at(size.min(rest.len()));
+        let delete = cache.bare.delete_many(keys);
+        if let Err(error) = bounded(cache, Operation::DeleteMany, delete).await {
+            batch.store((size / 2).max(1), Ordering::Relaxed);
+            return Err(error);
         }
+        batch.store((size * 2).min(LARGEST_BATCH), Ordering::Relaxed);
+        for key in keys {
+            cache.ledger.clear(&Target::Key(key.clone()), work.upto);
+        }
+        rest = later;
     }
     Ok(())
 }

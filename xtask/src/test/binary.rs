@@ -97,13 +97,18 @@ impl Binary {
         libtest::run(&mut command)
     }
 
-    /// Tells whether this is an integration test whose source calls the conformance suite.
+    /// Tells whether this is a file or folder under `tests/`.
+    pub(crate) fn is_integration_test(&self) -> bool {
+        self.target.is("test")
+    }
+
+    /// Tells whether the binary's source calls the conformance suite.
     ///
     /// # Errors
     ///
     /// When the source can't be read.
     pub(crate) fn calls_the_suite(&self) -> Result<bool> {
-        Ok(self.target.is("test") && calls_the_suite(&self.target.src_path)?)
+        Ok(calls_the_suite(&self.target.src_path)?)
     }
 }
 

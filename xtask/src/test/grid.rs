@@ -31,10 +31,14 @@ struct Place {
 impl Grid {
     /// Takes note of a test that is a case of the suite, and tells whether it was executed.
     pub(crate) fn record(&mut self, binary: &Binary, case: &Case) -> bool {
+        self.add(&binary.package, &binary.target.name, case)
+    }
+
+    fn add(&mut self, package: &str, target: &str, case: &Case) -> bool {
         let Some((module, place)) = place(&case.path) else {
             return false;
         };
-        let backend = backend(&binary.package, &binary.target.name, &module);
+        let backend = backend(package, target, &module);
         let is_executed = case.outcome != Outcome::Ignored;
         let executed = self.executed.entry(backend).or_default();
         if is_executed {
@@ -96,7 +100,7 @@ impl fmt::Display for Grid {
 /// Takes `MODULE::conformance::GROUP::CASE` apart.
 fn place(path: &str) -> Option<(String, Place)> {
     let segments: Vec<&str> = path.split("::").collect();
-    let at = segments.iter().position(|segment| *segment == SUITE)?;
+    let at = segments.iter().rposition(|segment| *segment == SUITE)?;
     let [group, case] = segments.get(at + 1..)? else {
         return None;
     };
@@ -121,22 +125,11 @@ fn backend(package: &str, target: &str, module: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
-    use crate::workspace::Target;
 
     fn run(grid: &mut Grid, package: &str, path: &str, outcome: Outcome) -> bool {
-        let target = Target {
-            name: "conformance".to_owned(),
-            kind: vec!["test".to_owned()],
-            src_path: PathBuf::new(),
-        };
-        let case = Case {
-            path: path.to_owned(),
-            outcome,
-        };
-        grid.record(&Binary::new(package, target), &case)
+        let path = path.to_owned();
+        grid.add(package, "conformance", &Case { path, outcome })
     }
 
     #[test]

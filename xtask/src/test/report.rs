@@ -14,7 +14,6 @@ pub(crate) struct Report {
     /// What is wrong besides: each counts like a failed test.
     complaints: Vec<String>,
     grid: Grid,
-    has_backends: bool,
 }
 
 impl Report {
@@ -40,5 +39,112 @@ impl Report {
                 self.failures.push(format!("{title}: {}", case.path));
             }
         }
+    }
+
+    /// Puts the cases of the conformance suite into the grid.
+    ///
+    /// # Errors
+    ///
+    /// When the binary's source can't be read.
+    pub(crate) fn compare(
+        &mut self,
+        binary: &Binary,
+        title: &str,
+        transcript: &Transcript,
+    ) -> Result<()> {
+        if !binary.is_integration_test() {
+            return Ok(());
+        }
+        let mut executed = 0;
+        for case in &transcript.cases {
+            executed += usize::from(self.grid.record(binary, case));
+        }
+        if executed == 0 && binary.calls_the_suite()? {
+            self.complain(format!(
+                "{title}: calls the conformance suite and ran none of its cases"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Tells whether no backend has run the conformance suite so far.
+    pub(crate) fn lacks_backends(&self) -> bool {
+        self.grid.is_empty()
+    }
+
+    /// Prints the grid, all that failed and the closing line, and tells whether nothing failed.
+    pub(crate) fn close(mut self, elapsed: &str) -> bool {
+        self.complaints.extend(self.grid.gaps());
+        if !self.grid.is_empty() {
+            heading(&format!("backend × conformance group\n{}", self.grid));
+        }
+        let failed = self.failures.iter().chain(&self.complaints);
+        let failed: Vec<String> = failed.map(|one| format!("  {one}")).collect();
+        if !failed.is_empty() {
+            heading(&format!("failed\n{}", failed.join("\n")));
+        }
+        heading(&format!("the tests took {elapsed}"));
+        println!("{}", self.closing_line());
+        failed.is_empty()
+    }
+
+    fn closing_line(&self) -> String {
+        let Counts {
+            passed,
+            failed,
+            ignored,
+        } = self.counts;
+        let failed = failed + self.complaints.len() as u64;
+        if ignored == 0 {
+            format!("{passed} passed, {failed} failed")
+        } else {
+            format!("{passed} passed, {failed} failed, {ignored} skipped")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(output: &str, succeeded: bool) -> Report {
+        let mut transcript = Transcript::default();
+        output.lines().for_each(|line| transcript.read(line));
+        let mut report = Report::default();
+        report.add("package: tests/one.rs", &transcript, succeeded);
+        report
+    }
+
+    #[test]
+    fn the_closing_line_tells_the_sum() {
+        let output = "test a ... ok\ntest result: ok. 1 passed; 0 failed; 0 ignored; 0 measured";
+        let report = report(output, true);
+        assert_eq!(report.closing_line(), "1 passed, 0 failed");
+        assert!(report.close("1 s"));
+    }
+
+    #[test]
+    fn skipped_tests_are_told_too() {
+        let output = "test a ... ignored\ntest result: ok. 0 passed; 0 failed; 1 ignored; 0 measured";
+        let report = report(output, true);
+        assert_eq!(report.closing_line(), "0 passed, 0 failed, 1 skipped");
+    }
+
+    #[test]
+    fn a_failed_test_fails_the_run() {
+        let output =
+            "test a ... FAILED\ntest result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured";
+        let report = report(output, false);
+        assert_eq!(report.closing_line(), "0 passed, 1 failed");
+        assert_eq!(report.failures, ["package: tests/one.rs: a"]);
+        assert!(!report.close("1 s"));
+    }
+
+    #[test]
+    fn a_complaint_counts_as_failed() {
+        let mut report = report("test a ... ok", true);
+        report.complain("does not compile".to_owned());
+        assert_eq!(report.closing_line(), "1 passed, 2 failed");
+        assert!(!report.close("1 s"));
     }
 }

@@ -43,20 +43,15 @@ pub(super) async fn create_if_missing(path: &Path, executions: u32) -> Result<()
     // before the database itself: a log beside a database that another process has just made
     // is no leftover.
     let log = with_suffix(path, "-wal");
-    let log_exists = log.exists();
+    let log_exists = log.metadata().is_ok_and(|log| log.len() > 0);
     if path.exists() {
         return Ok(());
     }
     if log_exists {
         return Err(OpenError::LeftOver(log));
     }
-    let failed = |source| OpenError::Create {
-        path: path.to_owned(),
-        source,
-    };
-    let directory = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
+    let failed = |source| OpenError::Create { path: path.to_owned(), source };
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let unfinished = tempfile::Builder::new()
         .prefix(".tasker-cache-demo-")
         .tempfile_in(directory.unwrap_or(Path::new(".")))
@@ -73,14 +68,8 @@ pub(super) async fn create_if_missing(path: &Path, executions: u32) -> Result<()
 
 /// Checks that the open database is one that this program made.
 pub(super) async fn check(pool: &SqlitePool, path: &Path) -> Result<(), OpenError> {
-    let version: i32 = sqlx::query_scalar("PRAGMA user_version")
-        .fetch_one(pool)
-        .await?;
-    if version == USER_VERSION {
-        Ok(())
-    } else {
-        Err(OpenError::Foreign(path.to_owned()))
-    }
+    let version: i32 = sqlx::query_scalar("PRAGMA user_version").fetch_one(pool).await?;
+    if version == USER_VERSION { Ok(()) } else { Err(OpenError::Foreign(path.to_owned())) }
 }
 
 async fn fill(path: &Path, executions: u32) -> Result<(), sqlx::Error> {
@@ -91,22 +80,16 @@ async fn fill(path: &Path, executions: u32) -> Result<(), sqlx::Error> {
         .synchronous(SqliteSynchronous::Off);
     let mut connection = SqliteConnection::connect_with(&options).await?;
     let mut transaction = connection.begin().await?;
-    sqlx::raw_sql(include_str!("schema.sql"))
-        .execute(&mut *transaction)
-        .await?;
+    sqlx::raw_sql(include_str!("schema.sql")).execute(&mut *transaction).await?;
     insert_templates(&mut transaction).await?;
     insert_executions(&mut transaction, executions).await?;
-    sqlx::raw_sql(include_str!("indexes.sql"))
-        .execute(&mut *transaction)
-        .await?;
+    sqlx::raw_sql(include_str!("indexes.sql")).execute(&mut *transaction).await?;
     sqlx::raw_sql(&format!("PRAGMA user_version = {USER_VERSION}"))
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await?;
     // Last, and here: processes that open a finished file at the same time need not agree on it.
-    sqlx::raw_sql("PRAGMA journal_mode = WAL")
-        .execute(&mut connection)
-        .await?;
+    sqlx::raw_sql("PRAGMA journal_mode = WAL").execute(&mut connection).await?;
     connection.close().await
 }
 

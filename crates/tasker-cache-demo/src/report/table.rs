@@ -12,7 +12,7 @@ impl fmt::Display for Report {
             self.setting.clients,
             seconds(self.without_cache.seconds),
             seconds(self.with_cache.seconds),
-            self.backend,
+            self.with_cache.backend,
         )?;
         writeln!(
             f,
@@ -35,19 +35,15 @@ impl Report {
         };
         writeln!(f)?;
         writeln!(f, "{:<28}{:>16}{:>16}", "", "without cache", "with cache")?;
-        row(f, "requests per second", |run| {
-            whole(run.requests_per_second)
-        })?;
+        row(f, "requests per second", |run| whole(run.requests_per_second))?;
         row(f, "p50", |run| latency(run.p50_ms))?;
         row(f, "p99", |run| latency(run.p99_ms))?;
         row(f, "database queries", |run| grouped(run.database_queries))?;
         row(f, "  per 100 requests", |run| {
-            run.queries_per_100_requests
-                .map_or("-".to_owned(), |queries| format!("{queries:.1}"))
+            run.queries_per_100_requests.map_or("-".to_owned(), |queries| format!("{queries:.1}"))
         })?;
         row(f, "cache hit ratio", |run| {
-            run.hit_ratio
-                .map_or("-".to_owned(), |ratio| format!("{:.1} %", 100.0 * ratio))
+            run.hit_ratio.map_or("-".to_owned(), |ratio| format!("{:.1} %", 100.0 * ratio))
         })?;
         row(f, "stale answers", |run| grouped(run.stale_answers))?;
         row(f, "errors", |run| grouped(run.errors))
@@ -56,12 +52,7 @@ impl Report {
     fn routes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f)?;
         writeln!(f, "{:<28}{:^26}  {:^26}", "", "p50", "p99")?;
-        for (without, with) in self
-            .without_cache
-            .routes
-            .iter()
-            .zip(&self.with_cache.routes)
-        {
+        for (without, with) in self.without_cache.routes.iter().zip(&self.with_cache.routes) {
             let change = |of: fn(&RouteRun) -> Option<f64>| {
                 format!("{:>11} → {:<11}", latency(of(without)), latency(of(with)))
             };
@@ -79,12 +70,14 @@ impl Report {
     fn explanations(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f)?;
         for region in &self.usage {
-            let cached = if region.cached {
-                "cached"
+            if region.cached {
+                write!(f, "{}: cached, {} hits and ", region.region, grouped(region.hits))?;
+                writeln!(f, "{} misses ({})", grouped(region.misses), region.reason)?;
             } else {
-                "not cached"
-            };
-            writeln!(f, "{}: {cached} ({})", region.region, region.reason)?;
+                write!(f, "{}: not cached, ", region.region)?;
+                write!(f, "{} reads asked the database ", grouped(region.bypassed))?;
+                writeln!(f, "({})", region.reason)?;
+            }
         }
         for (name, run) in [("without", &self.without_cache), ("with", &self.with_cache)] {
             if let Some(error) = &run.first_error {

@@ -135,21 +135,24 @@ impl<V: Send + Sync + 'static> Reading<'_, V> {
         }
     }
 
-    /// Waits for somebody else's flight, and gives it up when the wait has lasted too long: its
-    /// leader may exist and never be polled again.
+    /// Waits for somebody else's flight. Its leader may exist and never be polled again, so the
+    /// flight is given up shortly before this reader has waited for as long as it may: whoever
+    /// waits then still loads together.
     async fn follow(
         &self,
         id: FlightId,
-        verdict: oneshot::Receiver<Verdict<Leading>>,
+        mut verdict: oneshot::Receiver<Verdict<Leading>>,
     ) -> Verdict<Leading> {
-        match timeout_at(self.deadline, verdict).await {
-            Ok(verdict) => verdict.unwrap_or(Verdict::Alone),
+        let patience = self.deadline - self.region.state.usage.hold / 10;
+        let answer = match timeout_at(patience, &mut verdict).await {
+            Ok(answer) => Ok(answer),
             Err(_) => {
                 let cache = &self.region.cache;
                 leading::tell(cache, cache.ledger.give_up(self.key, id), None);
-                Verdict::Alone
+                timeout_at(self.deadline, verdict).await
             }
-        }
+        };
+        answer.ok().and_then(Result::ok).unwrap_or(Verdict::Alone)
     }
 
     /// Waits a little for the process that holds the key's lease, once per lease.
