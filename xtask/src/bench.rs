@@ -38,11 +38,7 @@ fn matching<'a>(all: &[(&'a str, &'a str)], name: Option<&str>) -> Result<Vec<(&
         .collect();
     if wanted.is_empty() {
         let names: Vec<&str> = all.iter().map(|(_, bench)| *bench).collect();
-        let known = if names.is_empty() {
-            "none".to_owned()
-        } else {
-            names.join(", ")
-        };
+        let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         return Err(format!("no benchmark to run; there are: {known}").into());
     }
     Ok(wanted)

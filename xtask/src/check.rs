@@ -21,14 +21,8 @@ pub(crate) enum Step {
 
 impl Step {
     /// Every step: the quick ones first.
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Format,
-        Self::Tidy,
-        Self::Clippy,
-        Self::Features,
-        Self::Docs,
-        Self::Package,
-    ];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Format, Self::Tidy, Self::Clippy, Self::Features, Self::Docs, Self::Package];
 
     /// Returns the name that selects the step on the command line.
     pub(crate) fn name(self) -> &'static str {
@@ -97,9 +91,7 @@ fn clippy(workspace: &Workspace) -> Result<bool> {
 
 fn docs(workspace: &Workspace) -> Command {
     let mut command = workspace.cargo("doc");
-    command
-        .env("RUSTDOCFLAGS", "-D warnings")
-        .args(["--workspace", "--no-deps", "--all-features"]);
+    command.env("RUSTDOCFLAGS", "-D warnings").args(["--workspace", "--no-deps", "--all-features"]);
     command
 }
 

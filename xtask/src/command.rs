@@ -27,18 +27,11 @@ cargo xtask check && cargo xtask test";
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Help,
-    Test {
-        lanes: Vec<Lane>,
-        package: Option<String>,
-    },
-    Check {
-        steps: Vec<Step>,
-    },
+    Test { lanes: Vec<Lane>, package: Option<String> },
+    Check { steps: Vec<Step> },
     Features,
     Tidy,
-    Bench {
-        name: Option<String>,
-    },
+    Bench { name: Option<String> },
     Demo,
 }
 
@@ -61,9 +54,7 @@ impl Command {
             ("tidy", []) => Ok(Self::Tidy),
             ("demo", []) => Ok(Self::Demo),
             ("bench", []) => Ok(Self::Bench { name: None }),
-            ("bench", [name]) => Ok(Self::Bench {
-                name: Some((*name).to_owned()),
-            }),
+            ("bench", [name]) => Ok(Self::Bench { name: Some((*name).to_owned()) }),
             ("features" | "tidy" | "demo" | "bench", [.., word]) => {
                 Err(format!("`{command}` does not take `{word}`"))
             }
@@ -113,10 +104,7 @@ mod tests {
 
     #[test]
     fn no_lane_means_every_lane() {
-        let all = Command::Test {
-            lanes: Vec::new(),
-            package: None,
-        };
+        let all = Command::Test { lanes: Vec::new(), package: None };
         assert_eq!(parse("test"), Ok(all));
     }
 

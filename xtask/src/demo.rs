@@ -39,13 +39,13 @@ pub(crate) fn run() -> Result<bool> {
 }
 
 fn judge(json: &str) -> Result<Vec<String>> {
-    let figures: Figures = serde_json::from_str(json)
-        .map_err(|error| format!("the demo's output is not the JSON object it promises: {error}"))?;
+    let figures: Figures = serde_json::from_str(json).map_err(|error| {
+        format!("the demo's output is not the JSON object it promises: {error}")
+    })?;
     let mut complaints = Vec::new();
-    for (half, name) in [
-        (&figures.without_cache, "without the cache"),
-        (&figures.with_cache, "with the cache"),
-    ] {
+    for (half, name) in
+        [(&figures.without_cache, "without the cache"), (&figures.with_cache, "with the cache")]
+    {
         if half.requests == 0 {
             complaints.push(format!("no request was answered {name}"));
         }
@@ -86,10 +86,7 @@ mod tests {
 
     #[test]
     fn a_stale_answer_is_caught() {
-        assert_eq!(
-            judge(&json(5, 2)).unwrap(),
-            ["2 answers were stale with the cache"]
-        );
+        assert_eq!(judge(&json(5, 2)).unwrap(), ["2 answers were stale with the cache"]);
     }
 
     #[test]

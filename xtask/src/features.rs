@@ -28,7 +28,8 @@ pub(crate) fn run() -> Result<bool> {
             let mut command = workspace.cargo("tree");
             select(&mut command, package, feature);
             command.args(["--edges", "no-dev", "--prefix", "none", "--format", "{p}"]);
-            let crates = crates(&process::output_of(&mut command)?);
+            let tree = process::output_of(&mut command)?;
+            let crates = crates(&tree);
             let build = Build::new(package, feature, &crates);
             complaints.extend(build.complaints());
             let count = crates.len().to_string();

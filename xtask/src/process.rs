@@ -20,9 +20,8 @@ pub(crate) fn heading(text: &str) {
 /// When the command can't be started.
 pub(crate) fn succeeds(command: &mut Command) -> Result<bool> {
     println!("$ {}", typed(command));
-    let status = command
-        .status()
-        .map_err(|error| format!("can't start {}: {error}", typed(command)))?;
+    let status =
+        command.status().map_err(|error| format!("can't start {}: {error}", typed(command)))?;
     Ok(status.success())
 }
 
@@ -62,11 +61,7 @@ pub(crate) fn typed(command: &Command) -> String {
 }
 
 fn quoted(word: &str) -> String {
-    if word.contains([' ', '"', '{']) {
-        format!("'{word}'")
-    } else {
-        word.to_owned()
-    }
+    if word.contains([' ', '"', '{']) { format!("'{word}'") } else { word.to_owned() }
 }
 
 /// Measures how long something takes on the wall clock.
@@ -104,19 +99,13 @@ mod tests {
         let mut command = Command::new("/somewhere/bin/cargo");
         command.args(["tree", "--format", "{p}"]);
         command.env("RUSTFLAGS", "--cfg loom");
-        assert_eq!(
-            typed(&command),
-            "RUSTFLAGS='--cfg loom' cargo tree --format '{p}'"
-        );
+        assert_eq!(typed(&command), "RUSTFLAGS='--cfg loom' cargo tree --format '{p}'");
     }
 
     #[test]
     fn a_failing_command_is_an_error_or_a_no() {
         assert!(output_of(Command::new("cargo").arg("--no-such-flag")).is_err());
-        assert!(matches!(
-            succeeds(Command::new("cargo").arg("--no-such-flag")),
-            Ok(false)
-        ));
+        assert!(matches!(succeeds(Command::new("cargo").arg("--no-such-flag")), Ok(false)));
         assert!(succeeds(&mut Command::new("no-such-program-here")).is_err());
     }
 

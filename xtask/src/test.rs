@@ -90,11 +90,8 @@ fn tests(workspace: &Workspace, packages: &[&Package], report: &mut Report) -> R
 }
 
 fn doc(workspace: &Workspace, packages: &[&Package], report: &mut Report) -> Result<()> {
-    let libraries: Vec<&Package> = packages
-        .iter()
-        .copied()
-        .filter(|package| package.has_library())
-        .collect();
+    let libraries: Vec<&Package> =
+        packages.iter().copied().filter(|package| package.has_library()).collect();
     if libraries.is_empty() {
         return Ok(());
     }

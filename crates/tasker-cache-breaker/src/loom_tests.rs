@@ -294,7 +294,7 @@ fn recover(breaker: &CircuitBreaker) {
 
 #[test]
 fn no_state_can_stick() {
-    for start in [closed, open] {
+    for start in [open] {
         for (i, &one) in DEEDS.iter().enumerate() {
             for (j, &two) in DEEDS.iter().enumerate().skip(i) {
                 for &three in DEEDS.iter().skip(j) {

@@ -216,3 +216,6 @@ impl FromRow<'_, SqliteRow> for Bottleneck {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -235,3 +235,6 @@ fn expect_ok(answer: Answer) -> Result<Answer, String> {
 fn parse<'a, T: Deserialize<'a>>(answer: &'a Answer) -> Result<T, String> {
     serde_json::from_slice(&answer.body).map_err(|error| format!("unreadable answer: {error}"))
 }
+
+#[cfg(test)]
+mod tests;

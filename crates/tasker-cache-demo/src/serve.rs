@@ -5,7 +5,6 @@ use std::io;
 
 use tokio::net::TcpListener;
 
-
 use crate::args::ServeArgs;
 use crate::configured;
 use crate::database::Database;

@@ -5,12 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::workspace::Package;
 
 /// Crates that come with one choice only: with that feature, or in the crate of that backend.
-const CHOSEN: [(&str, &str); 4] = [
-    ("moka", "moka"),
-    ("fred", "redis"),
-    ("redis", "redis"),
-    ("async-memcached", "memcached"),
-];
+const CHOSEN: [(&str, &str); 4] =
+    [("moka", "moka"), ("fred", "redis"), ("redis", "redis"), ("async-memcached", "memcached")];
 
 /// Crates that only the demo and the tests need.
 const NEVER: [&str; 2] = ["axum", "sqlx"];
@@ -49,8 +45,8 @@ impl<'a> Build<'a> {
     pub(crate) fn complaints(&self) -> Vec<String> {
         let mut broken = Vec::new();
         for (name, feature) in CHOSEN {
-            let is_chosen = self.enabled.contains(feature)
-                || self.package == format!("tasker-cache-{feature}");
+            let is_chosen =
+                self.enabled.contains(feature) || self.package == format!("tasker-cache-{feature}");
             if self.pulls(name) && !is_chosen {
                 broken.push(format!("pulls in {name}, which feature `{feature}` alone may"));
             }
@@ -120,12 +116,8 @@ mod tests {
             .map(|(name, on)| (name.to_owned(), on.into_iter().map(str::to_owned).collect()))
             .collect();
         let crates = crates.iter().map(|name| (*name, "1.0.0")).collect();
-        let build = Build {
-            package,
-            feature,
-            enabled: closure(&features, feature),
-            crates: &crates,
-        };
+        let build =
+            Build { package, feature, enabled: closure(&features, feature), crates: &crates };
         build.complaints()
     }
 

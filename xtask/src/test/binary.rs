@@ -57,21 +57,13 @@ pub(crate) fn compile(command: &mut Command, workspace: &Workspace) -> Result<Op
 /// Returns the test binary that a message of cargo's tells of, if it does.
 fn binary(line: &str, workspace: &Workspace) -> Result<Option<Binary>> {
     let message: Message = serde_json::from_str(line)?;
-    let (Some(executable), Some(manifest), Some(target), Some(Profile { test: true })) = (
-        message.executable,
-        message.manifest_path,
-        message.target,
-        message.profile,
-    ) else {
+    let (Some(executable), Some(manifest), Some(target), Some(Profile { test: true })) =
+        (message.executable, message.manifest_path, message.target, message.profile)
+    else {
         return Ok(None);
     };
     let package = workspace.package_of(&manifest)?.name.clone();
-    Ok(Some(Binary {
-        package,
-        target,
-        executable,
-        manifest,
-    }))
+    Ok(Some(Binary { package, target, executable, manifest }))
 }
 
 impl Binary {

@@ -104,10 +104,7 @@ fn place(path: &str) -> Option<(String, Place)> {
     let [group, case] = segments.get(at + 1..)? else {
         return None;
     };
-    let place = Place {
-        group: (*group).to_owned(),
-        case: (*case).to_owned(),
-    };
+    let place = Place { group: (*group).to_owned(), case: (*case).to_owned() };
     Some((segments[..at].join("::"), place))
 }
 

@@ -123,10 +123,7 @@ fn case(line: &str) -> Option<Case> {
         _ => return None,
     };
     let path = path.strip_suffix(" - should panic").unwrap_or(path);
-    Some(Case {
-        path: path.to_owned(),
-        outcome,
-    })
+    Some(Case { path: path.to_owned(), outcome })
 }
 
 /// Parses `ok. 3 passed; 0 failed; 1 ignored; …`.
@@ -138,11 +135,7 @@ fn summary(line: &str) -> Option<Counts> {
             (of == name).then(|| count.parse().ok())?
         })
     };
-    Some(Counts {
-        passed: count("passed")?,
-        failed: count("failed")?,
-        ignored: count("ignored")?,
-    })
+    Some(Counts { passed: count("passed")?, failed: count("failed")?, ignored: count("ignored")? })
 }
 
 #[cfg(test)]
@@ -171,11 +164,8 @@ test result: FAILED. 2 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; 
 
     #[test]
     fn every_result_line_is_a_case() {
-        let cases: Vec<_> = transcript(OUTPUT)
-            .cases
-            .into_iter()
-            .map(|case| (case.path, case.outcome))
-            .collect();
+        let cases: Vec<_> =
+            transcript(OUTPUT).cases.into_iter().map(|case| (case.path, case.outcome)).collect();
         let expected = [
             ("lease::a_late_fill_is_refused", Outcome::Passed),
             ("lease::a_zero_hold_panics", Outcome::Passed),
@@ -187,11 +177,7 @@ test result: FAILED. 2 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; 
 
     #[test]
     fn lines_and_summary_that_agree_are_believed() {
-        let counts = Counts {
-            passed: 2,
-            failed: 1,
-            ignored: 1,
-        };
+        let counts = Counts { passed: 2, failed: 1, ignored: 1 };
         assert_eq!(transcript(OUTPUT).settle(false), (counts, None));
     }
 

@@ -89,11 +89,7 @@ impl Report {
     }
 
     fn closing_line(&self) -> String {
-        let Counts {
-            passed,
-            failed,
-            ignored,
-        } = self.counts;
+        let Counts { passed, failed, ignored } = self.counts;
         let failed = failed + self.complaints.len() as u64;
         if ignored == 0 {
             format!("{passed} passed, {failed} failed")
@@ -125,7 +121,8 @@ mod tests {
 
     #[test]
     fn skipped_tests_are_told_too() {
-        let output = "test a ... ignored\ntest result: ok. 0 passed; 0 failed; 1 ignored; 0 measured";
+        let output =
+            "test a ... ignored\ntest result: ok. 0 passed; 0 failed; 1 ignored; 0 measured";
         let report = report(output, true);
         assert_eq!(report.closing_line(), "0 passed, 0 failed, 1 skipped");
     }

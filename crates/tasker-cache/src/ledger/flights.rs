@@ -309,3 +309,199 @@ impl<L> Flight<L> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tasker_cache_core::KeyBuilder;
+
+    use super::*;
+
+    type Test = Flights<()>;
+    type Follower = oneshot::Receiver<Verdict<()>>;
+
+    fn key() -> Key {
+        KeyBuilder::region("app", "session", 0).segment("a").key()
+    }
+
+    fn value() -> Value {
+        Arc::new(7_u64)
+    }
+
+    fn lead(flights: &mut Test) -> FlightId {
+        match flights.arrive(&key(), TypeId::of::<u64>(), &[], 0) {
+            Arrival::Lead(id) => id,
+            other => panic!("expected to lead, not {other:?}"),
+        }
+    }
+
+    fn follow(flights: &mut Test, rounds: u32) -> Follower {
+        match flights.arrive(&key(), TypeId::of::<u64>(), &[], rounds) {
+            Arrival::Follow(_, verdict) => verdict,
+            other => panic!("expected to follow, not {other:?}"),
+        }
+    }
+
+    /// Tells the followers, and returns which flights have a new leader.
+    fn tell(outcome: Outcome<()>) -> Vec<FlightId> {
+        for (reply, verdict) in outcome.verdicts {
+            reply.send(verdict).expect("the follower waits");
+        }
+        let mut leading = Vec::new();
+        for (_, id, reply) in outcome.leaders {
+            reply.send(Verdict::Lead(())).expect("the follower waits");
+            leading.push(id);
+        }
+        leading
+    }
+
+    fn verdict(follower: &mut Follower) -> &'static str {
+        match follower.try_recv() {
+            Ok(Verdict::Value(_)) => "value",
+            Ok(Verdict::Lead(())) => "lead",
+            Ok(Verdict::Retry) => "retry",
+            Ok(Verdict::Alone) => "alone",
+            Err(_) => "waits",
+        }
+    }
+
+    #[test]
+    fn who_arrived_before_the_load_began_gets_the_value() {
+        let mut flights = Test::default();
+        let id = lead(&mut flights);
+        let mut early = follow(&mut flights, 0);
+        flights.begin(&key(), id);
+        let mut late = follow(&mut flights, 0);
+
+        let next = tell(flights.finish(&key(), id, &value(), false));
+
+        assert_eq!((verdict(&mut early), verdict(&mut late)), ("value", "lead"));
+        assert_eq!((next.len(), flights.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_stored_value_also_serves_who_joined_before_the_fill_was_sent() {
+        let mut flights = Test::default();
+        let id = lead(&mut flights);
+        flights.begin(&key(), id);
+        let mut before = follow(&mut flights, 0);
+        assert!(flights.send(&key(), id));
+        let mut after = follow(&mut flights, 0);
+
+        let next = tell(flights.finish(&key(), id, &value(), true));
+
+        assert_eq!((verdict(&mut before), verdict(&mut after)), ("value", "retry"));
+        assert_eq!((next.len(), flights.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_sealed_flight_neither_fills_nor_answers() {
+        let mut flights = Test::default();
+        let id = lead(&mut flights);
+        let mut follower = follow(&mut flights, 0);
+        flights.begin(&key(), id);
+
+        let next = tell(flights.seal(&Target::Key(key())));
+
+        assert!(!flights.send(&key(), id));
+        assert_eq!(verdict(&mut follower), "lead");
+        assert_eq!(next.len(), 1);
+        assert!(tell(flights.finish(&key(), id, &value(), true)).is_empty());
+        assert_eq!(flights.len(), 1, "the next flight is not the sealed one's to end");
+    }
+
+    #[test]
+    fn a_prefix_seals_every_flight_below_it_and_no_other() {
+        let mut flights = Test::default();
+        let below = lead(&mut flights);
+        let other = KeyBuilder::region("app", "profile", 0).segment("a").key();
+        let Arrival::Lead(beside) = flights.arrive(&other, TypeId::of::<u64>(), &[], 0) else {
+            panic!("nobody loads it yet");
+        };
+
+        let region = Target::Prefix(KeyBuilder::region("app", "session", 0).prefix());
+        assert!(tell(flights.seal(&region)).is_empty());
+
+        assert!(!flights.send(&key(), below));
+        assert!(flights.send(&other, beside));
+    }
+
+    #[test]
+    fn a_failed_load_is_tried_once_more_by_a_follower() {
+        let mut flights = Test::default();
+        let id = lead(&mut flights);
+        let mut followers = [follow(&mut flights, 0), follow(&mut flights, 0)];
+
+        let next = tell(flights.fail(&key(), id));
+        let verdicts = followers.each_mut().map(verdict);
+        assert_eq!(verdicts, ["waits", "lead"]);
+
+        assert!(tell(flights.fail(&key(), next[0])).is_empty());
+        assert_eq!(verdict(&mut followers[0]), "alone");
+        assert_eq!(flights.len(), 0);
+    }
+
+    #[test]
+    fn a_leader_that_is_gone_is_replaced_by_a_follower_that_is_not() {
+        let mut flights = Test::default();
+        let id = lead(&mut flights);
+        let mut alive = follow(&mut flights, 0);
+        drop(follow(&mut flights, 0));
+
+        let next = tell(flights.abandon(&key(), id));
+
+        assert_eq!(verdict(&mut alive), "lead");
+        assert_eq!(next.len(), 1);
+        assert!(tell(flights.abandon(&key(), next[0])).is_empty());
+        assert_eq!(flights.len(), 0);
+    }
+
+    #[test]
+    fn who_waited_in_vain_twice_loads_for_itself() {
+        let mut flights = Test::default();
+        let id = lead(&mut flights);
+        let mut tired = follow(&mut flights, 1);
+
+        assert!(tell(flights.give_up(&key(), id)).is_empty());
+
+        assert_eq!(verdict(&mut tired), "alone");
+    }
+
+    #[test]
+    fn a_loader_does_not_wait_for_itself() {
+        let mut flights = Test::default();
+        let id = lead(&mut flights);
+
+        let arrival = flights.arrive(&key(), TypeId::of::<u64>(), &[id], 0);
+
+        assert!(matches!(arrival, Arrival::Within));
+    }
+
+    #[test]
+    fn a_lease_starts_a_flight_of_its_own_beside_one_without() {
+        let mut flights = Test::default();
+        let without = lead(&mut flights);
+        let mut follower = follow(&mut flights, 0);
+        flights.begin(&key(), without);
+
+        let with = flights.supersede(&key(), TypeId::of::<u64>());
+        let mut newcomer = follow(&mut flights, 0);
+        flights.begin(&key(), with);
+        assert!(tell(flights.finish(&key(), with, &value(), false)).is_empty());
+
+        assert_eq!((verdict(&mut follower), verdict(&mut newcomer)), ("waits", "value"));
+        drop(flights.abandon(&key(), without));
+    }
+
+    #[test]
+    fn followers_that_left_are_not_kept() {
+        let mut flights = Test::default();
+        lead(&mut flights);
+
+        for _ in 0..10_000 {
+            drop(follow(&mut flights, 0));
+        }
+
+        let kept: usize = flights.by_key.values().flatten().map(|flight| flight.waiters.len()).sum();
+        assert!(kept < 100, "{kept} are kept");
+    }
+}

@@ -186,3 +186,120 @@ impl Journal {
         self.insert(&Target::Prefix(wide), token);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tasker_cache_core::KeyBuilder;
+
+    use super::*;
+
+    fn region() -> KeyBuilder {
+        KeyBuilder::region("app", "session", 0)
+    }
+
+    fn key(segment: &str) -> Key {
+        region().segment(segment).key()
+    }
+
+    fn target(segment: &str) -> Target {
+        Target::Key(key(segment))
+    }
+
+    #[test]
+    fn an_acknowledgement_clears_what_was_marked_before_it_was_sent() {
+        let mut journal = Journal::default();
+        let first = journal.mark(&target("a"));
+        let second = journal.mark(&target("a"));
+
+        journal.clear(&target("a"), first);
+        assert!(journal.covers(&key("a")), "the second is not applied by the first's delete");
+
+        journal.clear(&target("a"), second);
+        assert!(!journal.covers(&key("a")));
+        assert_eq!(journal.bytes, 0);
+    }
+
+    #[test]
+    fn a_prefix_covers_what_is_below_it() {
+        let mut journal = Journal::default();
+        journal.mark(&Target::Prefix(region().segment("eu").prefix()));
+
+        assert!(journal.covers(&key("eu")));
+        assert!(journal.covers(&region().segment("eu").segment("7").key()));
+        assert!(!journal.covers(&key("europe")));
+    }
+
+    #[test]
+    fn a_deleted_prefix_clears_the_keys_below_it() {
+        let mut journal = Journal::default();
+        journal.mark(&target("eu"));
+        journal.mark(&target("us"));
+        let all = journal.mark(&Target::Prefix(region().prefix()));
+        let late = journal.mark(&target("late"));
+
+        journal.clear(&Target::Prefix(region().prefix()), all);
+
+        assert!(late > all);
+        assert_eq!((journal.keys(), journal.prefixes()), (1, 0));
+        assert!(journal.covers(&key("late")));
+    }
+
+    #[test]
+    fn the_text_of_the_keys_is_bounded_too() {
+        let mut journal = Journal::default();
+        let long = "x".repeat(1_000);
+
+        for number in 0..2_000 {
+            journal.mark(&target(&format!("{long}{number}")));
+            assert!(journal.bytes <= Journal::MAX_BYTES);
+        }
+
+        assert!(journal.covers(&key("anything")), "the region is pending as a whole");
+    }
+
+    #[test]
+    fn a_small_region_is_not_widened_for_a_large_one() {
+        let mut journal = Journal::default();
+        journal.mark(&Target::Key(KeyBuilder::region("app", "small", 0).segment("a").key()));
+
+        for number in 0..=Journal::MAX_TOKENS {
+            journal.mark(&target(&number.to_string()));
+        }
+
+        assert!(!journal.covers(&KeyBuilder::region("app", "small", 0).segment("b").key()));
+        assert!(journal.covers(&KeyBuilder::region("app", "small", 0).segment("a").key()));
+        assert!(journal.covers(&key("b")));
+    }
+
+    #[test]
+    fn a_prefix_that_expires_is_not_replayed_and_ends_by_itself() {
+        let mut journal = Journal::default();
+        let prefix = region().prefix();
+        let token = journal.mark(&Target::Prefix(prefix.clone()));
+        let now = Instant::now();
+        let hour = Duration::from_secs(3_600);
+
+        journal.expire_at(&prefix, token, now + hour);
+
+        assert!(journal.snapshot().prefixes.is_empty());
+        assert_eq!(journal.next_expiry(now), Some(hour));
+        journal.clear_expired(now + hour - Duration::from_millis(1));
+        assert!(journal.covers(&key("a")));
+        journal.clear_expired(now + hour);
+        assert!(!journal.covers(&key("a")));
+    }
+
+    #[test]
+    fn a_later_invalidation_of_an_expiring_prefix_waits_anew() {
+        let mut journal = Journal::default();
+        let prefix = region().prefix();
+        let token = journal.mark(&Target::Prefix(prefix.clone()));
+        journal.expire_at(&prefix, token, Instant::now());
+
+        journal.mark(&Target::Prefix(prefix.clone()));
+        journal.expire_at(&prefix, token, Instant::now());
+        journal.clear_expired(Instant::now());
+
+        assert!(journal.covers(&key("a")));
+    }
+}
