@@ -53,7 +53,10 @@ pub(crate) async fn compare(
     let (templates, executions) = database.size().await?;
     let setting = Setting { database: path, templates, executions, clients: args.concurrency };
     let report = Report::new(setting, without, with, cache.status());
-    cache.close().await;
+    let left = cache.close().await;
+    if !left.is_empty() {
+        tracing::warn!("{left}");
+    }
     database.close().await;
     Ok(report)
 }

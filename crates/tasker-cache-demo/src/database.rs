@@ -75,7 +75,11 @@ impl Database {
             .filename(path)
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(BUSY_TIMEOUT);
-        let pool = SqlitePoolOptions::new().max_connections(8).connect_with(options).await?;
+        let pool = SqlitePoolOptions::new()
+            .max_connections(8)
+            .connect_with(options)
+            .await
+            .map_err(OpenError::sqlite(path))?;
         create::check(&pool, path).await?;
         Ok(Self { pool, queries: Arc::default() })
     }

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -49,6 +49,12 @@ impl From<QueryRejection> for Error {
     }
 }
 
+impl From<PathRejection> for Error {
+    fn from(rejection: PathRejection) -> Self {
+        Error::BadRequest(rejection.body_text())
+    }
+}
+
 impl From<JsonRejection> for Error {
     fn from(rejection: JsonRejection) -> Self {
         Error::BadRequest(rejection.body_text())
@@ -65,18 +71,14 @@ impl IntoResponse for Error {
     }
 }
 
-/// Returns the value of a request's parameter if it lies in the range.
+/// Checks that the value of a request's parameter lies in the range.
 ///
 /// # Errors
 ///
 /// [`Error::BadRequest`] if it does not.
-pub(crate) fn within(
-    parameter: &str,
-    range: RangeInclusive<u32>,
-    value: u32,
-) -> Result<u32, Error> {
+pub(crate) fn within(parameter: &str, range: RangeInclusive<u32>, value: u32) -> Result<(), Error> {
     if range.contains(&value) {
-        return Ok(value);
+        return Ok(());
     }
     let (start, end) = range.into_inner();
     Err(Error::BadRequest(format!("{parameter} must be between {start} and {end}, not {value}")))

@@ -7,6 +7,7 @@ mod configured;
 mod database;
 mod drive;
 mod error;
+mod exchange;
 mod latencies;
 mod logging;
 mod model;
@@ -43,8 +44,9 @@ async fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            let causes: Vec<String> =
-                successors(Some(&*error), |&error| error.source()).map(|e| e.to_string()).collect();
+            let causes: Vec<String> = successors(Some(&*error), |&error| error.source())
+                .map(ToString::to_string)
+                .collect();
             eprintln!("error: {}", causes.join(": "));
             ExitCode::FAILURE
         }

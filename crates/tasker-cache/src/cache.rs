@@ -73,7 +73,7 @@ impl Cache {
     }
 
     /// Makes a cache of at most `max_entries` in this process's memory.
-    #[cfg(any())]
+    #[cfg(feature = "moka")]
     #[must_use]
     pub fn in_memory(max_entries: u64) -> Self {
         Self::builder(tasker_cache_moka::Moka::new(max_entries)).build()

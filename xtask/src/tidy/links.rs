@@ -37,7 +37,7 @@ fn complaint(tree: &Tree, file: File<'_>, target: &str) -> Option<String> {
         return missing();
     };
     match tree.text(&found) {
-        Some(text) if !anchor.is_empty() && found.ends_with(".md") && !has_anchor(text, anchor) => {
+        Some(text) if !anchor.is_empty() && !has_anchor(text, anchor) => {
             Some(format!("links to `{target}`, but there is no such heading"))
         }
         Some(_) => None,

@@ -114,15 +114,15 @@ impl<'a> Manifest<'a> {
         let complaint = |entry: &Entry<'_>| {
             let has = |key| entry.value.as_table().is_some_and(|table| table.contains_key(key));
             let is_member = root.get(&["workspace", "dependencies", entry.name, "path"]).is_some();
-            if entry.is_dev && is_member && self.is_published() {
-                let mend =
-                    "write `NAME = { path = \"…\" }`: a version would have to be published first";
-                (!has("path") || has("version"))
-                    .then(|| (format!("gives dev-dependency `{}` a version", entry.name), mend))
+            if entry.is_dev && is_member && has("path") && !has("version") {
+                None
+            } else if entry.is_dev && is_member && self.is_published() {
+                let mend = "write `NAME = { path = \"…\" }`: a version must be published first";
+                Some((format!("gives dev-dependency `{}` a version", entry.name), mend))
             } else {
                 let mend = "write `workspace = true` here and the version at the root";
-                (!has("workspace"))
-                    .then(|| (format!("gives `{}` a version of its own", entry.name), mend))
+                let what = || format!("gives `{}` a version of its own", entry.name);
+                (!has("workspace")).then(|| (what(), mend))
             }
         };
         let findings = self.entries().into_iter().filter_map(|entry| {
@@ -251,7 +251,9 @@ bytes.workspace = true
         let dev = "[dev-dependencies]\none.workspace = true";
         assert_eq!(with(dev), ["two/Cargo.toml:13"]);
         let unpublished = MEMBER.replace("[package]", "[package]\npublish = false");
-        assert_eq!(findings(WORKSPACE, &format!("{unpublished}{dev}")), [""; 0]);
+        for dev in [dev, "[dev-dependencies]\none.path = \"../one\""] {
+            assert_eq!(findings(WORKSPACE, &format!("{unpublished}{dev}")), [""; 0]);
+        }
     }
 
     #[test]

@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn examples_that_are_not_compiled_are_caught() {
-        for fence in ["/// ```ignore", "//! ```rust,ignore", "    /// ```no_run, ignore"] {
+        for fence in ["/// ```ignore", "    //! ```rust,ignore", "    /// ```no_run, ignore"] {
             assert_eq!(body(fence), ["crates/one/src/lib.rs:2"], "{fence}");
         }
         assert_eq!(body("/// ```no_run\n/// ```text ignored"), NOTHING);

@@ -30,8 +30,16 @@ pub(crate) enum OpenError {
     )]
     Foreign(PathBuf),
     /// SQLite refused.
-    #[error("the database cannot be opened")]
-    Sqlite(#[from] sqlx::Error),
+    #[error("cannot use {} as the database; delete it or name another file with --database",
+        .path.display())]
+    Sqlite { path: PathBuf, source: sqlx::Error },
+}
+
+impl OpenError {
+    /// Returns what makes an error of SQLite one about the file at `path`.
+    pub(super) fn sqlite(path: &Path) -> impl FnOnce(sqlx::Error) -> Self {
+        |source| OpenError::Sqlite { path: path.to_owned(), source }
+    }
 }
 
 /// Makes the database at `path`, complete or not at all, unless there is one.
@@ -57,7 +65,12 @@ pub(super) async fn create_if_missing(path: &Path, executions: u32) -> Result<()
         .tempfile_in(directory.unwrap_or(Path::new(".")))
         .map_err(failed)?
         .into_temp_path();
-    fill(&unfinished, executions).await?;
+    eprintln!(
+        "filling {} with {} templates and {executions} step executions",
+        path.display(),
+        seed::TEMPLATES,
+    );
+    fill(&unfinished, executions).await.map_err(OpenError::sqlite(&unfinished))?;
     match unfinished.persist_noclobber(path) {
         Err(refused) if refused.error.kind() != io::ErrorKind::AlreadyExists => {
             Err(failed(refused.error))
@@ -68,7 +81,10 @@ pub(super) async fn create_if_missing(path: &Path, executions: u32) -> Result<()
 
 /// Checks that the open database is one that this program made.
 pub(super) async fn check(pool: &SqlitePool, path: &Path) -> Result<(), OpenError> {
-    let version: i32 = sqlx::query_scalar("PRAGMA user_version").fetch_one(pool).await?;
+    let version: i32 = sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(pool)
+        .await
+        .map_err(OpenError::sqlite(path))?;
     if version == USER_VERSION { Ok(()) } else { Err(OpenError::Foreign(path.to_owned())) }
 }
 

@@ -76,6 +76,15 @@ async fn a_file_of_somebody_else_is_refused_and_left_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_no_database_is_named() {
+    let directory = tempdir().expect("a temporary directory");
+    let path = directory.path().join("notes");
+    fs::write(&path, "buy milk, bread and a great many other things").expect("a file");
+    let refused = Database::open(&path, 10).await.expect_err("it is no database");
+    assert!(refused.to_string().contains("notes"), "{refused}");
+}
+
+#[tokio::test]
 async fn the_log_of_a_deleted_database_is_not_taken_for_the_new_ones() {
     let directory = tempdir().expect("a temporary directory");
     fs::write(directory.path().join("it-wal"), "changes").expect("a file");

@@ -89,7 +89,7 @@ async fn a_registration_goes_on_when_its_client_hangs_up() {
     let id = template.id();
     assert_eq!(format!("/v1/templates/{id}"), REFUND);
 
-    let request = register(State(fixture.service.clone()), Path(id), Ok(Json(template)));
+    let request = register(State(fixture.service.clone()), Registration { id, template });
     assert!(tokio::time::timeout(Duration::ZERO, request).await.is_err(), "dropped half-way");
 
     let seen = async {
@@ -98,6 +98,16 @@ async fn a_registration_goes_on_when_its_client_hangs_up() {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), seen).await.expect("the invalidation");
+}
+
+#[tokio::test]
+async fn a_registration_that_fails_invalidates_all_the_same() {
+    let mut fixture = Fixture::start(Cache::builder(SharedMemory::new()).build()).await;
+    let (_, template) = fixture.get(REFUND).await;
+    fixture.service.database.close().await;
+    let (status, _) = fixture.put(REFUND, &template).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(fixture.service.cache.status().counters.invalidations, 1);
 }
 
 #[tokio::test]

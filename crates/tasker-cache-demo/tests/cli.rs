@@ -1,0 +1,125 @@
+//! The program as it is run: what it prints, and how it ends.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::{TempDir, tempdir};
+
+/// The program, with a small database of its own.
+fn demo(directory: &TempDir, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tasker-cache-demo"));
+    command
+        .args(arguments)
+        .arg("--database")
+        .arg(directory.path().join("demo.sqlite"))
+        .args(["--executions", "2000"])
+        .env_remove("RUST_LOG");
+    command
+}
+
+fn run(directory: &TempDir, arguments: &[&str]) -> Output {
+    demo(directory, arguments).output().expect("the demo runs")
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("UTF-8")
+}
+
+fn demo_toml() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("demo.toml")).expect("a file")
+}
+
+#[test]
+fn the_json_report_is_one_object_with_both_halves() {
+    let directory = tempdir().expect("a temporary directory");
+    let output = run(&directory, &["--json", "--seconds", "1", "--concurrency", "4"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    for half in ["without_cache", "with_cache"] {
+        for field in ["requests_per_second", "p50_ms", "p99_ms", "database_queries"] {
+            assert!(report[half][field].is_number(), "{half}.{field}: {report}");
+        }
+        assert_eq!(report[half]["errors"], 0, "{report}");
+        assert_eq!(report[half]["stale_answers"], 0, "{report}");
+    }
+    assert!(report["without_cache"]["hit_ratio"].is_null());
+    assert!(report["with_cache"]["hit_ratio"].is_number());
+    assert_eq!(report["with_cache"]["backend"], "moka");
+}
+
+#[test]
+fn the_report_tells_what_the_usage_rule_did() {
+    let directory = tempdir().expect("a temporary directory");
+    let output = run(&directory, &["--seconds", "1", "--concurrency", "4"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    for row in ["requests per second", "p50", "p99", "database queries", "hit ratio"] {
+        assert!(table.contains(row), "no {row} in:\n{table}");
+    }
+    assert!(table.contains("templates: not cached"), "{table}");
+    assert!(table.contains("moka is not shared between processes"), "{table}");
+    assert!(table.contains("analytics: cached"), "{table}");
+    let warning = "Cache provider 'moka' is not safe for template caching";
+    assert_eq!(text(&output.stderr).matches(warning).count(), 1, "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_disabled_cache_is_said_to_be_disabled() {
+    let directory = tempdir().expect("a temporary directory");
+    let config = directory.path().join("off.toml");
+    fs::write(&config, demo_toml().replace("enabled = true", "enabled = false")).expect("a file");
+    let config = config.to_str().expect("UTF-8");
+    let output = run(&directory, &["--json", "--seconds", "1", "--config", config]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    for region in report["usage"].as_array().expect("a list") {
+        assert_eq!(region["cached"], false);
+        assert_eq!(region["reason"], "the cache is disabled");
+    }
+}
+
+#[test]
+fn a_configuration_that_is_wrong_is_an_error_that_names_the_file() {
+    let directory = tempdir().expect("a temporary directory");
+    let config = directory.path().join("wrong.toml");
+    fs::write(&config, demo_toml().replace("10000", "0")).expect("a file");
+    let output = run(&directory, &["--config", config.to_str().expect("UTF-8")]);
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("wrong.toml"), "{}", text(&output.stderr));
+    assert!(output.stdout.is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn serve_answers_until_it_is_told_to_stop() {
+    let directory = tempdir().expect("a temporary directory");
+    let mut serve = demo(&directory, &["serve", "--listen", "127.0.0.1:0"]);
+    let mut child = serve.stdout(Stdio::piped()).spawn().expect("the demo runs");
+    let mut output = BufReader::new(child.stdout.take().expect("it is piped"));
+    let address = loop {
+        let mut line = String::new();
+        assert_ne!(output.read_line(&mut line).expect("a line"), 0, "it ended early");
+        if let Some((_, address)) = line.trim().split_once("http://") {
+            break address.to_owned();
+        }
+    };
+
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    stream
+        .write_all(b"GET /health HTTP/1.1\r\nhost: demo\r\nconnection: close\r\n\r\n")
+        .expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+
+    let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+    assert!(told.expect("kill runs").success());
+    assert!(child.wait().expect("it ends").success());
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).expect("its last words");
+    assert!(rest.contains("left to invalidate"), "{rest}");
+}
