@@ -83,7 +83,8 @@ fn clippy(workspace: &Workspace) -> Result<bool> {
     let mut all_well = true;
     for Package { name, .. } in &workspace.packages {
         let mut command = workspace.cargo("clippy");
-        command.args(["--package", name, "--all-targets", "--", "-D", "warnings"]);
+        command.args(["--package", name, "--all-targets", "--no-deps"]);
+        command.args(["--", "-D", "warnings"]);
         all_well &= process::succeeds(&mut command)?;
     }
     Ok(all_well)

@@ -13,7 +13,7 @@ pub(crate) fn heading(text: &str) {
     println!("\n== {text}");
 }
 
-/// Prints a command in the form in which it can be typed, runs it, and tells whether it succeeded.
+/// Prints a command as it can be typed, runs it, and tells, in words too, whether it succeeded.
 ///
 /// # Errors
 ///
@@ -22,6 +22,9 @@ pub(crate) fn succeeds(command: &mut Command) -> Result<bool> {
     println!("$ {}", typed(command));
     let status =
         command.status().map_err(|error| format!("can't start {}: {error}", typed(command)))?;
+    if !status.success() {
+        println!("error: `{}` failed ({status})", typed(command));
+    }
     Ok(status.success())
 }
 

@@ -24,7 +24,7 @@ const PROBE_DEADLINE: Duration = Duration::from_secs(300);
 /// ```
 /// use std::time::Duration;
 /// use tasker_cache::{BreakerSettings, Cache};
-/// # use tasker_cache::core::NoOp as MyBackend;
+/// # use tasker_cache::backend::NoOp as MyBackend;
 ///
 /// let cache = Cache::builder(MyBackend)
 ///     .prefix("app")

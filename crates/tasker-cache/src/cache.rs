@@ -252,7 +252,7 @@ impl Cache {
     }
 
     /// Turns the operator's switch: while it is on, reads don't ask the cache and nothing is
-    /// filled; invalidations still run.
+    /// filled. Invalidations and raw writes still run, so nothing old comes back with it.
     pub fn bypass(&self, on: bool) {
         self.inner.switched_off.store(on, Ordering::Relaxed);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -127,8 +127,8 @@ impl fmt::Debug for Inner {
 #[derive(Debug, Default)]
 pub(crate) struct Regions {
     known: Mutex<HashMap<String, Arc<RegionState>>>,
-    /// The longest TTL that any entry was given.
-    longest_ttl: Mutex<Duration>,
+    /// The longest TTL that any entry was given, in whole seconds.
+    longest_ttl: AtomicU64,
 }
 
 impl Regions {
@@ -158,12 +158,11 @@ impl Regions {
 
     /// Notes that an entry may live this long.
     pub(crate) fn note_ttl(&self, ttl: Duration) {
-        let mut longest = self.longest_ttl.lock().unwrap_or_else(PoisonError::into_inner);
-        *longest = ttl.max(*longest);
+        self.longest_ttl.fetch_max(ttl.as_secs().saturating_add(1), Ordering::Relaxed);
     }
 
     pub(crate) fn longest_ttl(&self) -> Duration {
-        *self.longest_ttl.lock().unwrap_or_else(PoisonError::into_inner)
+        Duration::from_secs(self.longest_ttl.load(Ordering::Relaxed))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<RegionState>>> {

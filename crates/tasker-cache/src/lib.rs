@@ -1,4 +1,5 @@
 //! A read-through cache in front of a database.
+#![doc = include_str!("../README.md")]
 
 mod builder;
 mod cache;
@@ -19,8 +20,12 @@ mod usage;
 
 pub use bytes::Bytes;
 pub use tasker_cache_breaker::{BreakerSettings, CircuitState};
-pub use tasker_cache_core as core;
 pub use tasker_cache_core::Key;
+
+/// What an implementation of a [`Backend`](backend::Backend) needs.
+pub mod backend {
+    pub use tasker_cache_core::*;
+}
 
 pub use self::builder::Builder;
 pub use self::cache::Cache;
