@@ -105,10 +105,23 @@ mod tests {
         assert_eq!(typed(&command), "RUSTFLAGS='--cfg loom' cargo tree --format '{p}'");
     }
 
+    /// Fails without a word.
+    fn failing() -> Command {
+        let mut command = Command::new("git");
+        command.args(["rev-parse", "--quiet", "--verify", "refs/heads/no such branch"]);
+        command
+    }
+
     #[test]
-    fn a_failing_command_is_an_error_or_a_no() {
-        assert!(output_of(Command::new("cargo").arg("--no-such-flag")).is_err());
-        assert!(matches!(succeeds(Command::new("cargo").arg("--no-such-flag")), Ok(false)));
+    fn a_failing_command_is_an_error_where_its_output_is_needed() {
+        assert!(output_of(&mut failing()).is_err());
+        assert!(output_of(Command::new("git").arg("version")).is_ok());
+    }
+
+    #[test]
+    fn a_failing_command_is_a_no_where_its_success_is_asked_for() {
+        assert!(!succeeds(&mut failing()).unwrap());
+        assert!(succeeds(Command::new("cargo").args(["--version", "--quiet"])).unwrap());
         assert!(succeeds(&mut Command::new("no-such-program-here")).is_err());
     }
 

@@ -49,14 +49,14 @@ pub(crate) fn run(lanes: &[Lane], package: Option<&str>) -> Result<bool> {
         if !lanes.is_empty() && !lanes.contains(&lane) {
             continue;
         }
-        let before = report.executed();
+        let before = report.events();
         match lane {
             Lane::Tests => tests(&workspace, &packages, &mut report)?,
             Lane::Doc => doc(&workspace, &packages, &mut report)?,
             Lane::Loom => loom(&workspace, &packages, &mut report)?,
         }
         // One package need not have every kind of test, but the workspace has.
-        if package.is_none() && report.executed() == before {
+        if package.is_none() && report.events() == before {
             report.complain(format!("lane {}: not one test ran", lane.name()));
         }
     }
@@ -82,8 +82,8 @@ fn tests(workspace: &Workspace, packages: &[&Package], report: &mut Report) -> R
         add_packages(&mut command, packages);
     }
     command.arg("--all-features");
-    run_binaries(workspace, &mut command, report)?;
-    if is_whole && report.lacks_backends() {
+    let compiled = run_binaries(workspace, &mut command, report)?;
+    if is_whole && compiled && report.lacks_backends() {
         report.complain("no backend ran the conformance suite".to_owned());
     }
     Ok(())
@@ -134,11 +134,12 @@ fn add_packages(command: &mut Command, packages: &[&Package]) {
     }
 }
 
-/// Compiles what `command` would test, and runs one binary after the other.
-fn run_binaries(workspace: &Workspace, command: &mut Command, report: &mut Report) -> Result<()> {
+/// Compiles what `command` would test, runs one binary after the other, and tells whether it
+/// could.
+fn run_binaries(workspace: &Workspace, command: &mut Command, report: &mut Report) -> Result<bool> {
     let Some(binaries) = binary::compile(command, workspace)? else {
-        report.complain(format!("{}: does not compile", process::typed(command)));
-        return Ok(());
+        report.complain(format!("does not compile: {}", process::typed(command)));
+        return Ok(false);
     };
     for binary in &binaries {
         let title = binary.title(workspace);
@@ -147,5 +148,5 @@ fn run_binaries(workspace: &Workspace, command: &mut Command, report: &mut Repor
         report.add(&title, &transcript, succeeded);
         report.compare(binary, &title, &transcript)?;
     }
-    Ok(())
+    Ok(true)
 }

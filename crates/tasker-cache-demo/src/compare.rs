@@ -46,7 +46,7 @@ pub(crate) async fn compare(
         bars,
     };
     let without = comparison.run("without cache", &Cache::noop()).await?;
-    let cache = crate::shim::connect(&config).await;
+    let cache = Cache::connect(&config).await;
     empty(&cache).await;
     let with = comparison.run("with cache", &cache).await?;
 

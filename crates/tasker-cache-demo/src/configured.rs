@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::shim::{Config, ConfigError};
+use tasker_cache::{Config, ConfigError};
 
 /// What is used when no file is named.
 const DEMO: &str = include_str!("../demo.toml");

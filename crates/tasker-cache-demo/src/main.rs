@@ -16,7 +16,6 @@ mod seed;
 mod serve;
 mod server;
 mod service;
-mod shim;
 
 use std::error::Error;
 use std::iter::successors;

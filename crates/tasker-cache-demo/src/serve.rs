@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 
+use tasker_cache::Cache;
 use tokio::net::TcpListener;
 
 use crate::args::ServeArgs;
@@ -21,8 +22,8 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<(), Box<dyn Error>> {
     let path = args.database.path();
     let database = Database::open(&path, args.database.executions).await?;
     let cache = match &args.config {
-        Some(path) => crate::shim::from_path(path).await,
-        None => crate::shim::connect(&configured::config(None)?).await,
+        Some(path) => Cache::from_path(path).await,
+        None => Cache::connect(&configured::config(None)?).await,
     };
     let listener = TcpListener::bind(args.listen).await?;
     println!("database {}", path.display());

@@ -93,5 +93,5 @@ async fn health(State(service): State<Service>) -> (StatusCode, Json<Value>) {
     (status, Json(health))
 }
 
-//cfgtest
-//mod tests;
+#[cfg(test)]
+mod tests;

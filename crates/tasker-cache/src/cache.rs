@@ -1,6 +1,7 @@
 //! The handle that an application keeps.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use crate::ledger::Target;
 use crate::recovery::{self, Leftover};
 use crate::region::Region;
 use crate::region::state::RegionState;
-use crate::{Codec, Json, Segments, Status, Usage};
+use crate::{Codec, Config, Json, Segments, Status, Usage, connect};
 
 /// A cache in front of a database: cheap to clone, made once and shared.
 ///
@@ -48,7 +49,6 @@ impl Cache {
         Self { inner: Arc::new(inner) }
     }
 
-    #[cfg(any())]
     /// Makes the cache that a configuration describes. It always succeeds: what can't be had is
     /// replaced by a cache that misses, with a warning.
     #[expect(clippy::unused_async, reason = "backends on a network connect here")]
@@ -56,7 +56,6 @@ impl Cache {
         connect::connect(config)
     }
 
-    #[cfg(any())]
     /// Makes the cache that a configuration file describes; a file that can't be used is a
     /// warning and a cache that misses.
     pub async fn from_path(path: impl AsRef<Path>) -> Self {

@@ -4,6 +4,8 @@
 mod builder;
 mod cache;
 mod codec;
+pub mod config;
+mod connect;
 mod counters;
 mod faults;
 mod inner;
@@ -30,6 +32,7 @@ pub mod backend {
 pub use self::builder::Builder;
 pub use self::cache::Cache;
 pub use self::codec::{Codec, CodecError, Json};
+pub use self::config::{Config, ConfigError, ConfigErrorKind, Loader};
 pub use self::counters::{Bypass, Counters};
 pub use self::invalidation::Invalidation;
 pub use self::recovery::Leftover;

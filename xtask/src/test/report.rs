@@ -17,9 +17,10 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Returns how many tests ran so far.
-    pub(crate) fn executed(&self) -> u64 {
-        self.counts.passed + self.counts.failed
+    /// Returns how many tests ran so far, plus what else was wrong: no more of it, and nothing has
+    /// happened.
+    pub(crate) fn events(&self) -> u64 {
+        self.counts.passed + self.counts.failed + self.complaints.len() as u64
     }
 
     /// Takes note of something that is wrong although no test says so.

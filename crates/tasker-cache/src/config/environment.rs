@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
+use config::Value;
+
 use super::error::{ConfigError, ConfigErrorKind, Flaw};
 use super::tables::Tables;
 use super::tree::Tree;
@@ -50,7 +52,7 @@ impl Environment {
                 let flaw = not_unicode("is not UTF-8");
                 ConfigError::about_key(&place, tables.key_of(&path), &flaw)
             })?;
-            tree.put(&path, value, &place);
+            tree.put(&path, Value::new(Some(&place), value));
         }
         Ok(tree)
     }

@@ -24,7 +24,7 @@ pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Result<Option<&'a str>, Flaw>;
 /// | `${NAME:-default}` | the default if the variable is unset or empty; it may hold variables |
 /// | `${NAME:?message}` | an error with the message if the variable is unset or empty |
 /// | `$${` | `${` |
-pub(super) fn expand(text: &str, lookup: Lookup<'_>) -> Result<String, Flaw> {
+pub(super) fn expand<'a>(text: &'a str, lookup: Lookup<'a>) -> Result<String, Flaw> {
     Expansion { rest: text, lookup }.run(0, true)
 }
 

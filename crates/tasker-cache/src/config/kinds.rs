@@ -7,7 +7,8 @@ use config::{Value, ValueKind};
 
 use super::backend_name::BackendName;
 use super::error::ConfigErrorKind::{self, NotAllowed, WrongType};
-use super::secret_url::{Schemes, SecretUrl};
+use super::secret_url::SecretUrl;
+use super::url_forms::UrlForm;
 
 /// What is wrong with a value, as the words that follow its key.
 pub(super) type Problem = (ConfigErrorKind, String);
@@ -185,13 +186,13 @@ impl Kind for File {
 }
 
 /// The URL of a server.
-pub(super) struct Url(pub(super) &'static Schemes);
+pub(super) struct Url(pub(super) UrlForm);
 
 impl Kind for Url {
     type Out = SecretUrl;
 
     fn range(&self) -> String {
-        self.0.to_string()
+        format!("URL; {}", self.0)
     }
 
     fn read(&self, value: &Value) -> Result<SecretUrl, Problem> {
@@ -204,13 +205,13 @@ impl Kind for Url {
 }
 
 /// The URLs of several servers, as a list or separated by commas.
-pub(super) struct Urls(pub(super) &'static Schemes);
+pub(super) struct Urls(pub(super) UrlForm);
 
 impl Kind for Urls {
     type Out = Vec<SecretUrl>;
 
     fn range(&self) -> String {
-        format!("a list of: {}", self.0)
+        format!("list of URLs; {}", self.0)
     }
 
     fn read(&self, value: &Value) -> Result<Vec<SecretUrl>, Problem> {

@@ -13,7 +13,8 @@ pub(super) fn read(text: &str, name: &str, tables: &Tables) -> Result<Tree, Conf
     let reader = Reader { text, name };
     let mut tree = Tree::default();
     for (key, path) in tables.both() {
-        let (parents, last) = key.rsplit_once('.').map_or((None, key), |(up, last)| (Some(up), last));
+        let (parents, last) =
+            key.rsplit_once('.').map_or((None, key), |(up, last)| (Some(up), last));
         let parent = parents.into_iter().flat_map(|parents| parents.split('.')).try_fold(
             document.get_ref(),
             |table, part| match table.get(part)?.get_ref() {
@@ -23,7 +24,7 @@ pub(super) fn read(text: &str, name: &str, tables: &Tables) -> Result<Tree, Conf
         );
         if let Some((key, value)) = parent.and_then(|parent| parent.get_key_value(last)) {
             let place = reader.place(key.span().start);
-            tree.put(path, reader.kind(&place, value.get_ref()), &place);
+            tree.put(path, Value::new(Some(&place), reader.kind(&place, value.get_ref())));
         }
     }
     Ok(tree)
@@ -47,10 +48,9 @@ impl Reader<'_> {
             // What is too large for the type is too large for every key: its text says so.
             DeValue::Integer(integer) => i128::from_str_radix(integer.as_str(), integer.radix())
                 .map_or_else(|_| integer.to_string().into(), ValueKind::I128),
-            DeValue::Float(float) => float
-                .as_str()
-                .parse()
-                .map_or_else(|_| float.to_string().into(), ValueKind::Float),
+            DeValue::Float(float) => {
+                float.as_str().parse().map_or_else(|_| float.to_string().into(), ValueKind::Float)
+            }
             DeValue::Datetime(datetime) => ValueKind::String(datetime.to_string()),
             DeValue::Array(values) => {
                 let item = |value| Value::new(Some(place), self.kind(place, value));

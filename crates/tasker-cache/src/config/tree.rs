@@ -13,9 +13,9 @@ pub(super) struct Tree {
 impl Tree {
     /// Lays trees on each other; the last one is the strongest.
     pub(super) fn of_layers(layers: impl IntoIterator<Item = Self>) -> Self {
-        let stack = layers.into_iter().fold(config::Config::builder(), |stack, layer| {
-            stack.add_source(layer)
-        });
+        let stack = layers
+            .into_iter()
+            .fold(config::Config::builder(), |stack, layer| stack.add_source(layer));
         #[expect(clippy::expect_used, reason = "what may fail was done when the trees were made")]
         let merged = stack.build().expect("a tree can always be collected");
         Self { root: merged.cache }
@@ -31,11 +31,11 @@ impl Tree {
     }
 
     /// Puts a value at a path, and makes tables of whatever stands on the way.
-    pub(super) fn put(&mut self, path: &str, value: impl Into<ValueKind>, place: &str) {
+    pub(super) fn put(&mut self, path: &str, value: Value) {
         let slot = path.split('.').fold(&mut self.root, |value, part| {
             table_of(value).entry(part.to_owned()).or_default()
         });
-        *slot = Value::new(Some(&place.to_owned()), value);
+        *slot = value;
     }
 
     /// Changes the text at a path, or each text of the list at a path.
@@ -60,6 +60,11 @@ impl Tree {
         }
         Ok(())
     }
+}
+
+/// Tells where a value is from.
+pub(super) fn place_of(value: &Value) -> &str {
+    value.origin().unwrap_or("the application's configuration")
 }
 
 fn table_of(value: &mut Value) -> &mut Map<String, Value> {

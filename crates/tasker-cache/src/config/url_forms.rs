@@ -57,16 +57,15 @@ impl UrlForm {
 
 impl fmt::Display for UrlForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for scheme in self.schemes() {
-            write!(f, "{scheme}://, ")?;
-        }
+        write!(f, "scheme {}", self.schemes().join(", "))?;
         match self {
-            Self::Redis => ...
+            Self::Redis => Ok(()),
+            Self::Memcached => f.write_str(", or host:port"),
         }
     }
 }
 
-/// The protocol's credentials and IPv6 are what the client lacks.
+/// The client sends no credentials and opens no IPv6.
 fn not_for_memcached(rest: &str, needs_port: bool) -> Option<&'static str> {
     if rest.contains('@') {
         return Some("has credentials, which the Memcached client can't send");

@@ -1,0 +1,101 @@
+//! From a configuration to a cache: which backend, and what is logged about it.
+
+use tasker_cache_core::NoOp;
+
+use crate::builder::Builder;
+use crate::config::{BackendName, BreakerValues, Resolved};
+use crate::inner::Settings;
+use crate::{BreakerSettings, Cache, Config, ConfigError};
+
+/// Makes the cache that a configuration describes, or one that stands in for it.
+pub(crate) fn connect(config: &Config) -> Cache {
+    let resolved = match config.resolve() {
+        Ok(resolved) => resolved,
+        Err(error) => return stand_in_for(&error),
+    };
+    if !resolved.enabled {
+        tracing::info!("Distributed cache disabled by configuration");
+        return configured(Cache::builder(NoOp), &resolved).build();
+    }
+    // One arm per backend: with its feature it is made, without it is named.
+    match &resolved.backend {
+        #[cfg(feature = "moka")]
+        BackendName::Moka => moka(&resolved),
+        #[cfg(not(feature = "moka"))]
+        BackendName::Moka => not_compiled(&resolved, "moka"),
+        BackendName::Redis | BackendName::Dragonfly => not_compiled(&resolved, "redis"),
+        BackendName::Memcached => not_compiled(&resolved, "memcached"),
+        BackendName::Unknown(name) => {
+            tracing::warn!(
+                backend = name,
+                known = BackendName::KNOWN.join(", "),
+                "Unknown cache backend '{name}', falling back to NoOp cache (graceful degradation); \
+                 known are {}",
+                BackendName::KNOWN.join(", ")
+            );
+            stand_in(&resolved)
+        }
+    }
+}
+
+/// Makes the cache that stands in for a configuration which can't be used.
+pub(crate) fn stand_in_for(error: &ConfigError) -> Cache {
+    tracing::warn!(
+        %error,
+        "Cache configuration can't be used, falling back to NoOp cache (graceful degradation)"
+    );
+    Cache::builder(NoOp).stand_in().build()
+}
+
+#[cfg(feature = "moka")]
+fn moka(resolved: &Resolved) -> Cache {
+    use tasker_cache_moka::{Moka, MokaConfig};
+
+    let mut limits = MokaConfig::default().max_capacity(resolved.moka.max_capacity);
+    if let Some(bytes) = resolved.moka.max_bytes {
+        limits = limits.max_bytes(bytes);
+    }
+    tracing::info!(
+        backend = Moka::NAME,
+        max_capacity = resolved.moka.max_capacity,
+        "In-memory cache provider initialized"
+    );
+    configured(Cache::builder(Moka::with_config(limits)), resolved).build()
+}
+
+fn not_compiled(resolved: &Resolved, feature: &str) -> Cache {
+    let backend = &resolved.backend;
+    tracing::warn!(
+        %backend,
+        feature,
+        "Cache backend '{backend}' is not compiled in, falling back to NoOp cache (graceful \
+         degradation); enable the feature '{feature}' of tasker-cache"
+    );
+    stand_in(resolved)
+}
+
+fn stand_in(resolved: &Resolved) -> Cache {
+    configured(Cache::builder(NoOp).stand_in(), resolved).build()
+}
+
+/// Applies what is configured whatever the backend.
+fn configured(builder: Builder, resolved: &Resolved) -> Builder {
+    let builder = builder.operation_timeout(resolved.operation_timeout).settings(Settings {
+        prefix: resolved.key_prefix.clone(),
+        default_ttl: resolved.default_ttl,
+        template_ttl: resolved.template_ttl,
+        analytics_ttl: resolved.analytics_ttl,
+        max_value_bytes: resolved.max_value_bytes,
+    });
+    match resolved.breaker {
+        Some(values) => builder.breaker(breaker(values)),
+        None => builder.without_breaker(),
+    }
+}
+
+fn breaker(values: BreakerValues) -> BreakerSettings {
+    BreakerSettings::default()
+        .failure_threshold(values.failure_threshold)
+        .timeout(values.timeout)
+        .success_threshold(values.success_threshold)
+}
