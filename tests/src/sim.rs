@@ -44,8 +44,7 @@ impl Weather {
     };
 
     /// A network that loses a good part of what is sent.
-    pub const STORMY: Self =
-        Self { lost_requests: 60, lost_replies: 60, late: 60, ..Self::CALM };
+    pub const STORMY: Self = Self { lost_requests: 60, lost_replies: 60, late: 60, ..Self::CALM };
 }
 
 /// A shared store; clones are connections of other processes to it.

@@ -79,7 +79,9 @@ async fn a_cancelled_leader_hands_over() {
     let loads = Arc::new(AtomicU64::new(0));
     let leader = tokio::spawn({
         let region = region.clone();
-        async move { region.get_or_load("cold", || std::future::pending::<Result<u64, Infallible>>()).await }
+        async move {
+            region.get_or_load("cold", || std::future::pending::<Result<u64, Infallible>>()).await
+        }
     });
     sleep(Duration::from_millis(200)).await;
     let readers = spawn_readers(&region, 50, &loads);

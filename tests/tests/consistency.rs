@@ -34,7 +34,13 @@ async fn query(row: &Row, mut random: Rng) -> Result<u64, Infallible> {
     Ok(seen)
 }
 
-async fn read(cache: &Cache, region: &Region<u64>, row: &Row, random: Rng, protocol: Protocol) -> u64 {
+async fn read(
+    cache: &Cache,
+    region: &Region<u64>,
+    row: &Row,
+    random: Rng,
+    protocol: Protocol,
+) -> u64 {
     if protocol == Protocol::Ours {
         let Ok(version) = region.get_or_load("k", || query(row, random)).await;
         return *version;

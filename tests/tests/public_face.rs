@@ -40,7 +40,10 @@ async fn caches_are_made_from_configurations_and_backends() {
 
     let config = Config::load(&file).expect("a right file");
     let cache = Cache::connect(&config).await;
-    assert_eq!((cache.backend_name(), cache.is_distributed(), cache.is_enabled()), ("moka", false, true));
+    assert_eq!(
+        (cache.backend_name(), cache.is_distributed(), cache.is_enabled()),
+        ("moka", false, true)
+    );
     let cache = Cache::from_path(&file).await;
     assert_eq!(cache.backend_name(), "moka");
     let cache = Cache::noop();
@@ -92,7 +95,11 @@ async fn a_typed_region_reads_writes_and_invalidates() -> Result<(), io::Error> 
     let many: Vec<Option<Arc<Session>>> = sessions.get_many(&keys).await;
     assert_eq!(many, [None, None]);
     assert!(sessions.is_enabled());
-    let _ = Usage::new("profile").version(3).jitter(0.1).hold(Duration::from_secs(30)).max_concurrent_loads(64);
+    let _ = Usage::new("profile")
+        .version(3)
+        .jitter(0.1)
+        .hold(Duration::from_secs(30))
+        .max_concurrent_loads(64);
     cache.bypass(true);
     let left = cache.close().await;
     assert!(left.is_empty());
@@ -106,7 +113,9 @@ async fn tasker_has_its_own_three_regions() -> Result<(), Infallible> {
 
     let templates = tasker::templates(&cache);
     let key = tasker::TemplateKey::new("payments", "refund", "1.0.0");
-    let t = templates.get_or_load(&tasker::TemplateKey::new("payments", "refund", "1.0.0"), load).await?;
+    let t = templates
+        .get_or_load(&tasker::TemplateKey::new("payments", "refund", "1.0.0"), load)
+        .await?;
     templates.invalidate(&key).await;
     templates.invalidate_namespace("payments").await;
     templates.invalidate_all().await;

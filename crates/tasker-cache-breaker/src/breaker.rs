@@ -74,7 +74,7 @@ impl CircuitBreaker {
     }
 
     /// Asks for the same as [`try_acquire`](Self::try_acquire), as a permit that can move to
-    /// another task.
+    /// another task; it costs a reference count more.
     #[must_use]
     pub fn try_acquire_owned(self: &Arc<Self>) -> Option<Permit<'static>> {
         self.admit().map(|epoch| Permit::owned(Arc::clone(self), epoch))

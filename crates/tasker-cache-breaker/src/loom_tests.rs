@@ -12,7 +12,7 @@ use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use loom::thread::{self, JoinHandle};
 
 use crate::word::{Phase, Word};
-use crate::{BreakerSettings, CircuitBreaker, CircuitState, Permit};
+use crate::{BreakerSettings, CircuitBreaker, CircuitState, Permit, Probe};
 
 type Breaker = Arc<CircuitBreaker>;
 
@@ -241,6 +241,25 @@ fn failures_of_an_open_circuit_do_not_restart_its_timer() {
         join_all(threads);
 
         assert_eq!(breaker.until_probe(), Some(Duration::from_millis(1)));
+    });
+}
+
+#[test]
+fn whoever_is_let_through_sees_what_the_probe_did() {
+    loom::model(|| {
+        let breaker = CircuitBreaker::new_open(settings(1, 1).probe(Probe::Explicit));
+        let (breaker, replayed) = (Arc::new(breaker), Arc::new(AtomicUsize::new(0)));
+        let done = Arc::clone(&replayed);
+        let owner = spawn(&breaker, move |breaker| {
+            let probe = breaker.try_probe().expect("due at once");
+            done.store(1, Ordering::Relaxed);
+            probe.success();
+        });
+
+        if breaker.try_acquire().is_some() {
+            assert_eq!(replayed.load(Ordering::Relaxed), 1);
+        }
+        join(owner);
     });
 }
 

@@ -34,9 +34,8 @@ pub(crate) enum Phase {
     Probing,
 }
 
-// 38 bits of milliseconds are 8.7 years, after which an open circuit no longer waits. 17 bits of
-// epoch would let a result count in a foreign period only if its call had outlived exactly
-// 131,072 of them (half of these are open ones, each as long as the timeout).
+// 38 bits of milliseconds are 8.7 years, after which an open circuit no longer waits. With 17 bits
+// of epoch, only a call that outlives exactly 131,072 periods could count in a foreign one.
 const DEADLINE_BITS: u32 = 38;
 const COUNT_BITS: u32 = 7;
 const PHASE_BITS: u32 = 2;

@@ -127,11 +127,7 @@ pub trait Backend: Send + Sync + 'static {
     async fn delete_prefix(&self, prefix: &Prefix) -> Result<u64> {
         let _ = prefix;
         let name = self.profile().name;
-        Err(Error::new(
-            ErrorKind::Unsupported,
-            Operation::DeletePrefix,
-            name,
-        ))
+        Err(Error::new(ErrorKind::Unsupported, Operation::DeletePrefix, name))
     }
 
     /// Makes a full round trip to wherever the entries are.

@@ -22,10 +22,7 @@ impl Entry {
     /// Creates an entry from its encoded form.
     #[must_use]
     pub fn new(payload: impl Into<Bytes>) -> Self {
-        Self(Arc::new(Inner {
-            payload: payload.into(),
-            decoded: OnceLock::new(),
-        }))
+        Self(Arc::new(Inner { payload: payload.into(), decoded: OnceLock::new() }))
     }
 
     /// Creates an entry whose decoded form is known, as it is at a fill.
@@ -35,10 +32,7 @@ impl Entry {
         value: Arc<V>,
     ) -> Self {
         let decoded: Arc<dyn Any + Send + Sync> = value;
-        Self(Arc::new(Inner {
-            payload: payload.into(),
-            decoded: OnceLock::from(decoded),
-        }))
+        Self(Arc::new(Inner { payload: payload.into(), decoded: OnceLock::from(decoded) }))
     }
 
     /// Returns the encoded form.
@@ -111,10 +105,7 @@ mod tests {
         let value = Arc::new(42_u32);
         let entry = Entry::with_decoded("42", Arc::clone(&value));
 
-        assert!(Arc::ptr_eq(
-            &value,
-            &entry.decoded::<u32>().expect("preset")
-        ));
+        assert!(Arc::ptr_eq(&value, &entry.decoded::<u32>().expect("preset")));
     }
 
     #[test]
@@ -136,9 +127,6 @@ mod tests {
 
     #[test]
     fn debug_shows_no_content() {
-        assert_eq!(
-            format!("{:?}", Entry::new("hunter2")),
-            "Entry { bytes: 7, decoded: false }"
-        );
+        assert_eq!(format!("{:?}", Entry::new("hunter2")), "Entry { bytes: 7, decoded: false }");
     }
 }

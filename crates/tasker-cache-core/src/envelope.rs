@@ -91,10 +91,7 @@ pub fn decode(key: &Key, bytes: &Bytes) -> Decoded {
     let payload = bytes.slice(HEADER_LEN..);
     if header[2] != VERSION
         || header[FINGERPRINT] != *key.fingerprint().as_bytes()
-        || u32::try_from(payload.len())
-            .map(u32::to_le_bytes)
-            .as_ref()
-            .map(<[u8; 4]>::as_slice)
+        || u32::try_from(payload.len()).map(u32::to_le_bytes).as_ref().map(<[u8; 4]>::as_slice)
             != Ok(&header[LENGTH])
         || header[CHECKSUM] != checksum(&header[..CHECKSUM.start], &payload)
     {
@@ -103,10 +100,7 @@ pub fn decode(key: &Key, bytes: &Bytes) -> Decoded {
     let mut nonce = [0; 16];
     nonce.copy_from_slice(&header[4..IDENTITY_LEN]);
     match header[3] {
-        VALUE => Decoded::Value {
-            payload,
-            nonce: Nonce::new(nonce),
-        },
+        VALUE => Decoded::Value { payload, nonce: Nonce::new(nonce) },
         STUB if payload.is_empty() => Decoded::Stub(Nonce::new(nonce)),
         _ => Decoded::Unreadable,
     }
@@ -143,9 +137,7 @@ mod tests {
     const NONCE: Nonce = Nonce::new([7; 16]);
 
     fn key(segment: &str) -> Key {
-        KeyBuilder::region("app", "session", 0)
-            .segment(segment)
-            .key()
+        KeyBuilder::region("app", "session", 0).segment(segment).key()
     }
 
     fn encoded(payload: &[u8]) -> Bytes {
@@ -154,24 +146,15 @@ mod tests {
 
     #[test]
     fn a_value_comes_back_whole() {
-        let expected = Decoded::Value {
-            payload: Bytes::from_static(b"hello"),
-            nonce: NONCE,
-        };
+        let expected = Decoded::Value { payload: Bytes::from_static(b"hello"), nonce: NONCE };
 
         assert_eq!(decode(&key("1"), &encoded(b"hello")), expected);
     }
 
     #[test]
     fn an_empty_value_is_no_stub_and_a_stub_is_no_value() {
-        assert!(matches!(
-            decode(&key("1"), &encoded(b"")),
-            Decoded::Value { .. }
-        ));
-        assert_eq!(
-            decode(&key("1"), &stub(&key("1"), NONCE)),
-            Decoded::Stub(NONCE)
-        );
+        assert!(matches!(decode(&key("1"), &encoded(b"")), Decoded::Value { .. }));
+        assert_eq!(decode(&key("1"), &stub(&key("1"), NONCE)), Decoded::Stub(NONCE));
     }
 
     #[test]
@@ -191,11 +174,7 @@ mod tests {
         ];
 
         for other in others {
-            assert_eq!(
-                decode(&other, &encoded(b"hello")),
-                Decoded::Unreadable,
-                "{other:?}"
-            );
+            assert_eq!(decode(&other, &encoded(b"hello")), Decoded::Unreadable, "{other:?}");
         }
     }
 
@@ -207,10 +186,7 @@ mod tests {
             let mut bad = good.to_vec();
             bad[bit / 8] ^= 1 << (bit % 8);
             let decoded = decode(&key("1"), &Bytes::from(bad));
-            assert!(
-                matches!(decoded, Decoded::Unreadable | Decoded::Newer),
-                "bit {bit}"
-            );
+            assert!(matches!(decoded, Decoded::Unreadable | Decoded::Newer), "bit {bit}");
         }
     }
 
@@ -240,9 +216,6 @@ mod tests {
         let checksum = checksum(&later[..48], b"hello");
         later[48..56].copy_from_slice(&checksum);
 
-        assert!(matches!(
-            decode(&key("1"), &Bytes::from(later)),
-            Decoded::Value { .. }
-        ));
+        assert!(matches!(decode(&key("1"), &Bytes::from(later)), Decoded::Value { .. }));
     }
 }

@@ -21,12 +21,7 @@ impl Error {
     /// Creates an error without a source.
     #[must_use]
     pub fn new(kind: ErrorKind, operation: Operation, backend: &'static str) -> Self {
-        Self {
-            kind,
-            operation,
-            backend,
-            source: None,
-        }
+        Self { kind, operation, backend, source: None }
     }
 
     /// Attaches the underlying error.
@@ -76,9 +71,7 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source
-            .as_deref()
-            .map(|source| source as &(dyn StdError + 'static))
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
 }
 
@@ -200,10 +193,7 @@ mod tests {
             .with_source(std::io::Error::other("socket closed"));
 
         assert_eq!(error.to_string(), "redis get: timed out");
-        assert_eq!(
-            error.source().map(ToString::to_string).as_deref(),
-            Some("socket closed")
-        );
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("socket closed"));
         assert!(format!("{error:?}").contains("socket closed"));
     }
 

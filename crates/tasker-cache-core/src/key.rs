@@ -102,15 +102,7 @@ impl KeyBuilder {
         let mut text = String::with_capacity(prefix.len() + Self::ROOM);
         push_escaped(&mut text, prefix);
         let end = text.len();
-        Self {
-            text,
-            shape: Shape {
-                prefix: end,
-                path: end,
-                segments: end,
-                version: 0,
-            },
-        }
+        Self { text, shape: Shape { prefix: end, path: end, segments: end, version: 0 } }
     }
 
     /// Starts a key of the region at `path`, whose parts are separated by `:`.
@@ -168,19 +160,13 @@ impl KeyBuilder {
     /// Finishes the key.
     #[must_use]
     pub fn key(self) -> Key {
-        Key {
-            text: self.text,
-            shape: self.shape,
-        }
+        Key { text: self.text, shape: self.shape }
     }
 
     /// Finishes the prefix that covers this key and all below it.
     #[must_use]
     pub fn prefix(self) -> Prefix {
-        Prefix {
-            text: self.text,
-            shape: self.shape,
-        }
+        Prefix { text: self.text, shape: self.shape }
     }
 }
 
@@ -188,10 +174,7 @@ impl Clone for KeyBuilder {
     fn clone(&self) -> Self {
         let mut text = String::with_capacity(self.text.len() + Self::ROOM);
         text.push_str(&self.text);
-        Self {
-            text,
-            shape: self.shape,
-        }
+        Self { text, shape: self.shape }
     }
 }
 
@@ -236,12 +219,7 @@ impl Key {
     /// Returns the identity that a shared store keeps beside the value.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        let Shape {
-            prefix,
-            path,
-            segments,
-            version,
-        } = self.shape;
+        let Shape { prefix, path, segments, version } = self.shape;
         let mut hasher = blake3::Hasher::new();
         let mut part = |bytes: &[u8]| {
             hasher.update(&(bytes.len() as u64).to_le_bytes());
@@ -270,22 +248,16 @@ impl Key {
         } else {
             self.shape.segments
         };
-        Prefix {
-            text: self.text[..end].to_owned(),
-            shape: self.shape,
-        }
+        Prefix { text: self.text[..end].to_owned(), shape: self.shape }
     }
 
     /// Returns every prefix that covers this key, the widest first.
     pub fn prefixes(&self) -> impl Iterator<Item = Prefix> {
         let start = self.shape.segments;
-        let inner = self.text[start..]
-            .match_indices(SEPARATOR)
-            .map(move |(at, _)| start + at);
-        inner.chain([self.text.len()]).map(|end| Prefix {
-            text: self.text[..end].to_owned(),
-            shape: self.shape,
-        })
+        let inner = self.text[start..].match_indices(SEPARATOR).map(move |(at, _)| start + at);
+        inner
+            .chain([self.text.len()])
+            .map(|end| Prefix { text: self.text[..end].to_owned(), shape: self.shape })
     }
 }
 
@@ -313,31 +285,21 @@ impl Prefix {
     #[must_use]
     pub fn covers(&self, key: &Key) -> bool {
         self.shape == key.shape
-            && key
-                .text
-                .strip_prefix(self.text.as_str())
-                .is_some_and(is_below_or_same)
+            && key.text.strip_prefix(self.text.as_str()).is_some_and(is_below_or_same)
     }
 
     /// Tells whether every key that `other` covers is covered by this one too.
     #[must_use]
     pub fn covers_prefix(&self, other: &Self) -> bool {
         self.shape == other.shape
-            && other
-                .text
-                .strip_prefix(self.text.as_str())
-                .is_some_and(is_below_or_same)
+            && other.text.strip_prefix(self.text.as_str()).is_some_and(is_below_or_same)
     }
 
     /// Returns the prefix of everything in this prefix's region, as
     /// [`Key::region_prefix`] does.
     #[must_use]
     pub fn region_prefix(&self) -> Self {
-        Key {
-            text: self.text.clone(),
-            shape: self.shape,
-        }
-        .region_prefix()
+        Key { text: self.text.clone(), shape: self.shape }.region_prefix()
     }
 
     /// Returns the prefix that covers every raw key; `None` unless this one covers raw keys.
@@ -367,11 +329,7 @@ fn is_below_or_same(rest: &str) -> bool {
 
 fn debug(f: &mut fmt::Formatter<'_>, name: &str, text: &str, shape: Shape) -> fmt::Result {
     let segments = text[shape.segments..].matches(SEPARATOR).count();
-    write!(
-        f,
-        "{name}({}, {segments} segments)",
-        &text[..shape.segments]
-    )
+    write!(f, "{name}({}, {segments} segments)", &text[..shape.segments])
 }
 
 fn is_plain(byte: u8) -> bool {

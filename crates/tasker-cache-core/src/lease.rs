@@ -54,9 +54,7 @@ impl Lease {
 
 impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease")
-            .field("key", &self.key)
-            .finish_non_exhaustive()
+        f.debug_struct("Lease").field("key", &self.key).finish_non_exhaustive()
     }
 }
 

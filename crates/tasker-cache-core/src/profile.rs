@@ -40,13 +40,7 @@ impl Profile {
     /// Creates the profile of a backend that stores without limits and can delete prefixes.
     #[must_use]
     pub const fn new(name: &'static str, scope: Scope) -> Self {
-        Self {
-            name,
-            scope,
-            limits: Limits::unlimited(),
-            can_delete_prefix: true,
-            stores: true,
-        }
+        Self { name, scope, limits: Limits::unlimited(), can_delete_prefix: true, stores: true }
     }
 
     /// Sets what the backend accepts.

@@ -12,11 +12,7 @@ impl Ttl {
     /// Creates a time to live; `None` when `duration` is zero.
     #[must_use]
     pub const fn new(duration: Duration) -> Option<Self> {
-        if duration.is_zero() {
-            None
-        } else {
-            Some(Self(duration))
-        }
+        if duration.is_zero() { None } else { Some(Self(duration)) }
     }
 
     /// Returns the time to live as it was asked for.
@@ -74,17 +70,13 @@ mod tests {
 
         assert_eq!(ttl(Duration::from_nanos(1)).units(&limits), 1);
         assert_eq!(ttl(Duration::from_secs(1)).units(&limits), 1);
-        assert_eq!(
-            ttl(Duration::from_millis(1_500)).fitted(&limits),
-            Duration::from_secs(2)
-        );
+        assert_eq!(ttl(Duration::from_millis(1_500)).fitted(&limits), Duration::from_secs(2));
     }
 
     #[test]
     fn it_is_clamped_to_the_maximum_and_never_for_ever() {
-        let limits = Limits::default()
-            .ttl_unit(Duration::from_secs(1))
-            .max_ttl(Duration::from_secs(60));
+        let limits =
+            Limits::default().ttl_unit(Duration::from_secs(1)).max_ttl(Duration::from_secs(60));
 
         assert_eq!(ttl(Duration::MAX).fitted(&limits), Duration::from_secs(60));
         assert_eq!(ttl(Duration::from_secs(61)).units(&limits), 60);

@@ -50,8 +50,8 @@ pub(crate) async fn compare(
     empty(&cache).await;
     let with = comparison.run("with cache", &cache).await?;
 
-    let (templates, executions) = database.size().await?;
-    let setting = Setting { database: path, templates, executions, clients: args.concurrency };
+    let (templates, step_executions) = database.size().await?;
+    let setting = Setting { database: path, templates, step_executions, clients: args.concurrency };
     let report = Report::new(setting, without, with, cache.status());
     let left = cache.close().await;
     if !left.is_empty() {

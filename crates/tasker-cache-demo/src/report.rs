@@ -32,7 +32,7 @@ pub(crate) struct Report {
 pub(crate) struct Setting {
     pub(crate) database: PathBuf,
     pub(crate) templates: i64,
-    pub(crate) executions: i64,
+    pub(crate) step_executions: i64,
     pub(crate) clients: u16,
 }
 

@@ -177,16 +177,12 @@ impl Backend for Moka {
             if !self.store.leases.end(&lease) {
                 return Op::Nop;
             }
-            match slot {
-                Some(slot) => {
-                    filled = Fill::Stored;
-                    Op::Put(slot)
-                }
-                None => {
-                    filled = Fill::Refused(Refusal::TooLarge);
-                    Op::Nop
-                }
-            }
+            let Some(slot) = slot else {
+                filled = Fill::Refused(Refusal::TooLarge);
+                return Op::Nop;
+            };
+            filled = Fill::Stored;
+            Op::Put(slot)
         });
         self.store.maintenance.ensure(&self.store);
         Ok(filled)

@@ -26,7 +26,7 @@ impl Maintenance {
             return;
         };
         if !self.0.swap(true, Ordering::AcqRel) {
-            runtime.spawn(run(Arc::downgrade(store), Running(self.0.clone())));
+            runtime.spawn(run(Arc::downgrade(store), Running(Arc::clone(&self.0))));
         }
     }
 }

@@ -10,7 +10,9 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tasker_cache_breaker::CircuitState;
-use tasker_cache_core::{Backend, Entry, Error, ErrorKind, Key, KeyBuilder, NoOp, Profile, Scope, Ttl};
+use tasker_cache_core::{
+    Backend, Entry, Error, ErrorKind, Key, KeyBuilder, NoOp, Profile, Scope, Ttl,
+};
 
 use crate::builder::Builder;
 use crate::counters::Bypass;

@@ -110,7 +110,8 @@ impl Inner {
     }
 
     pub(crate) fn needs_recovery(&self) -> bool {
-        self.ledger.has_pending() || self.circuit().is_some_and(|state| state != CircuitState::Closed)
+        self.ledger.has_pending()
+            || self.circuit().is_some_and(|state| state != CircuitState::Closed)
     }
 }
 
@@ -134,7 +135,12 @@ pub(crate) struct Regions {
 impl Regions {
     /// Returns the region at the usage's path. The first usage of a path wins; `rule` is the
     /// warning for a region that the usage rule disables.
-    pub(crate) fn get(&self, cache: &Inner, usage: Usage, rule: impl FnOnce(&Profile)) -> Arc<RegionState> {
+    pub(crate) fn get(
+        &self,
+        cache: &Inner,
+        usage: Usage,
+        rule: impl FnOnce(&Profile),
+    ) -> Arc<RegionState> {
         let mut known = self.lock();
         if let Some(state) = known.get(&usage.path) {
             state.warn_if_different(&usage);

@@ -60,7 +60,11 @@ pub(crate) async fn invalidate(
     let marked = Marked::new(cache, target);
     if unused || !cache.profile.stores {
         marked.clear();
-        return if cache.identity.stand_in { Invalidation::Unavailable } else { Invalidation::Applied };
+        return if cache.identity.stand_in {
+            Invalidation::Unavailable
+        } else {
+            Invalidation::Applied
+        };
     }
     let deleted = match &marked.target {
         Target::Key(key) => cache.backend.delete(key).await.map(drop),

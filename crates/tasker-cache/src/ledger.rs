@@ -13,8 +13,8 @@ use std::time::Duration;
 use tasker_cache_core::{Key, Nonce, Prefix};
 use tokio::time::Instant;
 
-pub(crate) use self::flights::{Arrival, FlightId, MAX_ROUNDS, Outcome, Value, Verdict};
 use self::flights::Flights;
+pub(crate) use self::flights::{Arrival, FlightId, MAX_ROUNDS, Outcome, Value, Verdict};
 use self::journal::Journal;
 pub(crate) use self::journal::{Snapshot, Target, Token};
 
@@ -132,7 +132,13 @@ impl<L> Ledger<L> {
         !state.journal.covers(key) && state.flights.send(key, id)
     }
 
-    pub(crate) fn finish(&self, key: &Key, id: FlightId, value: &Value, stored: bool) -> Outcome<L> {
+    pub(crate) fn finish(
+        &self,
+        key: &Key,
+        id: FlightId,
+        value: &Value,
+        stored: bool,
+    ) -> Outcome<L> {
         self.lock().flights.finish(key, id, value, stored)
     }
 

@@ -184,7 +184,7 @@ async fn bounded<T>(
         return call.await;
     };
     let late = |_| Error::new(ErrorKind::Timeout, operation, cache.profile.name);
-    timeout(limit, call).await.map_err(late).flatten()
+    timeout(limit, call).await.map_err(late)?
 }
 
 async fn replay_keys(cache: &Inner, work: &Snapshot) -> Result<()> {

@@ -42,11 +42,7 @@ pub struct Region<V> {
 }
 
 impl<V: Send + Sync + 'static> Region<V> {
-    pub(crate) fn new(
-        cache: Arc<Inner>,
-        state: Arc<RegionState>,
-        codec: impl Codec<V>,
-    ) -> Self {
+    pub(crate) fn new(cache: Arc<Inner>, state: Arc<RegionState>, codec: impl Codec<V>) -> Self {
         Self { cache, state, codec: Arc::new(codec) }
     }
 

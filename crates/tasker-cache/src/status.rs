@@ -13,6 +13,7 @@ use crate::inner::Inner;
 
 /// A snapshot of one cache: for people by `Display`, for machines by `Serialize`.
 #[derive(Clone, Debug, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, read by name")]
 #[non_exhaustive]
 pub struct Status {
     /// The backend's configured name; `noop` when there is none.
@@ -132,7 +133,11 @@ impl fmt::Display for Status {
     }
 }
 
-#[expect(clippy::ref_option, reason = "the signature that serde calls")]
+#[expect(
+    clippy::ref_option,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde calls"
+)]
 fn circuit<S: Serializer>(state: &Option<CircuitState>, serializer: S) -> Result<S::Ok, S::Error> {
     state.map(CircuitState::as_str).serialize(serializer)
 }

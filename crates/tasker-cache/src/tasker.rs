@@ -26,9 +26,8 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Value for V {}
 /// It needs a backend that all processes share, or none: on a local one it loads every time.
 #[must_use]
 pub fn templates<V: Value>(cache: &Cache) -> Templates<V> {
-    let usage = Usage::new("template")
-        .consistency(Consistency::Shared)
-        .ttl(cache.settings().template_ttl);
+    let usage =
+        Usage::new("template").consistency(Consistency::Shared).ttl(cache.settings().template_ttl);
     Templates { region: cache.region_ruled(usage, warn_of_templates) }
 }
 

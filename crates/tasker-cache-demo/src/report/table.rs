@@ -18,7 +18,7 @@ impl fmt::Display for Report {
             f,
             "{} templates and {} step executions in {}",
             grouped(self.setting.templates.unsigned_abs()),
-            grouped(self.setting.executions.unsigned_abs()),
+            grouped(self.setting.step_executions.unsigned_abs()),
             self.setting.database.display(),
         )?;
         self.totals(f)?;
@@ -51,7 +51,7 @@ impl Report {
 
     fn routes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f)?;
-        writeln!(f, "{:<28}{:^26}  {:^26}", "", "p50", "p99")?;
+        writeln!(f, "{:<40}p50{:<25}p99", "", "")?;
         for (without, with) in self.without_cache.routes.iter().zip(&self.with_cache.routes) {
             let change = |of: fn(&RouteRun) -> Option<f64>| {
                 format!("{:>11} → {:<11}", latency(of(without)), latency(of(with)))
@@ -70,14 +70,11 @@ impl Report {
     fn explanations(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f)?;
         for region in &self.usage {
-            if region.cached {
-                write!(f, "{}: cached, {} hits and ", region.region, grouped(region.hits))?;
-                writeln!(f, "{} misses ({})", grouped(region.misses), region.reason)?;
-            } else {
-                write!(f, "{}: not cached, ", region.region)?;
-                write!(f, "{} reads asked the database ", grouped(region.bypassed))?;
-                writeln!(f, "({})", region.reason)?;
-            }
+            let cached = if region.cached { "cached" } else { "not cached" };
+            let (reads, loads) = (grouped(region.reads()), grouped(region.loads));
+            let title = region.region;
+            writeln!(f, "{title:<12}{cached}: {reads} reads, {loads} of them from the database")?;
+            writeln!(f, "{:<12}{}", "", region.reason)?;
         }
         for (name, run) in [("without", &self.without_cache), ("with", &self.with_cache)] {
             if let Some(error) = &run.first_error {

@@ -1,7 +1,7 @@
 //! What the usage rule made of each kind of data, and why.
 
 use serde::Serialize;
-use tasker_cache::{CircuitState, Status};
+use tasker_cache::{CircuitState, Counters, Status};
 
 /// Whether one kind of data was cached.
 #[derive(Debug, Serialize)]
@@ -12,6 +12,8 @@ pub(crate) struct RegionUse {
     pub(super) misses: u64,
     /// Reads that did not ask the cache.
     pub(super) bypassed: u64,
+    /// Reads of the database; less than misses and bypasses, as readers of one key share one.
+    pub(super) loads: u64,
     pub(super) reason: String,
 }
 
@@ -25,7 +27,7 @@ pub(super) fn of(status: &Status) -> Vec<RegionUse> {
             "template",
             format!("{backend} is shared between processes: all of them see a registration"),
             format!(
-                "{backend} is not shared between processes: a registration by another one would \
+                "{backend} is not shared between processes: a registration in another one would \
                  go unseen"
             ),
         ),
@@ -40,11 +42,16 @@ pub(super) fn of(status: &Status) -> Vec<RegionUse> {
 }
 
 impl RegionUse {
+    /// Returns how often such data was read, from wherever it came.
+    pub(super) fn reads(&self) -> u64 {
+        self.hits + self.misses + self.bypassed
+    }
+
     /// Sums up the regions whose path begins with `path`.
     fn new(region: &'static str, status: &Status, path: &str, yes: String, no: String) -> Self {
         let of_path = || status.regions.iter().filter(|(known, _)| known.starts_with(path));
         let allowed = of_path().all(|(_, region)| region.is_enabled);
-        let sum = |count: fn(&tasker_cache::Counters) -> u64| {
+        let sum = |count: fn(&Counters) -> u64| {
             of_path().map(|(_, region)| count(&region.counters)).sum()
         };
         let reason = match status.circuit {
@@ -62,7 +69,8 @@ impl RegionUse {
             cached: status.is_enabled && reachable && allowed,
             hits: sum(|counters| counters.hits),
             misses: sum(|counters| counters.misses + counters.failed_reads),
-            bypassed: sum(tasker_cache::Counters::bypassed),
+            bypassed: sum(Counters::bypassed),
+            loads: sum(|counters| counters.loads),
             reason,
         }
     }

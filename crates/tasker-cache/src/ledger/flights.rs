@@ -501,7 +501,8 @@ mod tests {
             drop(follow(&mut flights, 0));
         }
 
-        let kept: usize = flights.by_key.values().flatten().map(|flight| flight.waiters.len()).sum();
+        let kept: usize =
+            flights.by_key.values().flatten().map(|flight| flight.waiters.len()).sum();
         assert!(kept < 100, "{kept} are kept");
     }
 }

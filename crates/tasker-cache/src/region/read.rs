@@ -29,7 +29,10 @@ enum Look<V> {
 
 /// How a reader goes on after it found nothing.
 enum Role {
-    Lead { leading: Leading, held: Option<Nonce> },
+    Lead {
+        leading: Leading,
+        held: Option<Nonce>,
+    },
     /// The leader of an earlier flight left this one behind.
     Inherit(Leading),
     Alone,
@@ -144,14 +147,12 @@ impl<V: Send + Sync + 'static> Reading<'_, V> {
         mut verdict: oneshot::Receiver<Verdict<Leading>>,
     ) -> Verdict<Leading> {
         let patience = self.deadline - self.region.state.usage.hold / 10;
-        let answer = match timeout_at(patience, &mut verdict).await {
-            Ok(answer) => Ok(answer),
-            Err(_) => {
-                let cache = &self.region.cache;
-                leading::tell(cache, cache.ledger.give_up(self.key, id), None);
-                timeout_at(self.deadline, verdict).await
-            }
-        };
+        let mut answer = timeout_at(patience, &mut verdict).await;
+        if answer.is_err() {
+            let cache = &self.region.cache;
+            leading::tell(cache, cache.ledger.give_up(self.key, id), None);
+            answer = timeout_at(self.deadline, verdict).await;
+        }
         answer.ok().and_then(Result::ok).unwrap_or(Verdict::Alone)
     }
 

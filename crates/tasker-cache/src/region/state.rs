@@ -64,7 +64,11 @@ impl RegionState {
     }
 
     /// Waits for this load's turn: at most until `deadline`, and not at all within another load.
-    pub(crate) async fn turn(&self, nested: bool, deadline: Instant) -> Option<SemaphorePermit<'_>> {
+    pub(crate) async fn turn(
+        &self,
+        nested: bool,
+        deadline: Instant,
+    ) -> Option<SemaphorePermit<'_>> {
         if let Ok(permit) = self.loads.try_acquire() {
             return Some(permit);
         }

@@ -81,7 +81,11 @@ fn what_cannot_be_expanded_is_refused_in_words() {
     ];
     for (text, problem) in cases {
         let flaw = in_test(text).expect_err(text);
-        assert_eq!((flaw.kind, flaw.problem.as_str()), (ConfigErrorKind::Variable, problem), "{text}");
+        assert_eq!(
+            (flaw.kind, flaw.problem.as_str()),
+            (ConfigErrorKind::Variable, problem),
+            "{text}"
+        );
     }
 }
 
@@ -103,7 +107,8 @@ fn nesting_has_a_limit_that_is_not_the_stack() {
 /// Texts in which the parts of the syntax are frequent.
 fn syntax() -> impl Strategy<Value = String> {
     let parts = ["$", "{", "}", "${", "$${", ":-", ":?", "A", "NONE", "EMPTY", " ", "é", "1"];
-    prop::collection::vec(prop::sample::select(parts.to_vec()), 0..20).prop_map(|parts| parts.concat())
+    prop::collection::vec(prop::sample::select(parts.to_vec()), 0..20)
+        .prop_map(|parts| parts.concat())
 }
 
 proptest! {
