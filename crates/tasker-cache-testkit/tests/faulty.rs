@@ -7,13 +7,14 @@ use tasker_cache_moka::Moka;
 use tasker_cache_testkit::{Fault, Faulty, Odds};
 use tokio::time::{Instant, timeout};
 
+const MINUTE: Ttl = Ttl::new(Duration::from_secs(60)).expect("not zero");
+
 fn key() -> Key {
     KeyBuilder::raw("app").segment("k").key()
 }
 
 async fn set(backend: &Faulty<Moka>) -> Result<()> {
-    let minute = Ttl::new(Duration::from_secs(60)).expect("not zero");
-    backend.set(&key(), Entry::new("v"), minute).await
+    backend.set(&key(), Entry::new("v"), MINUTE).await
 }
 
 #[tokio::test]

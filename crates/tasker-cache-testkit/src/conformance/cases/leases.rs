@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tasker_cache_core::{Backend, Bytes, Entry, Fill, Key, Lookup, Refusal};
-use tokio::task::{JoinSet, yield_now};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::conformance::Subject;
@@ -221,15 +221,18 @@ pub async fn a_fill_over_the_limit_is_refused(subject: Subject) {
     }
 }
 
+/// Lets others get on, for a time of which nobody knows how long it is.
+async fn pause() {
+    sleep(Duration::from_micros(fastrand::u64(..2_000))).await;
+}
+
 /// Reads, and fills on a miss with the version that was current when the lease was granted.
 async fn read_and_fill(backend: &dyn Backend, key: &Key, version: &AtomicU64) {
     let Ok(Lookup::Leased(lease)) = backend.get_or_lease(key, MINUTES).await else {
         return;
     };
     let loaded = version.load(Ordering::SeqCst).to_string();
-    for _ in 0..fastrand::u8(..4) {
-        yield_now().await;
-    }
+    pause().await;
     let _ = backend.fill(lease, Entry::new(loaded), minutes()).await;
 }
 
@@ -246,7 +249,7 @@ pub async fn no_race_leaves_a_value_behind_its_invalidation(subject: Subject) {
             let (backend, key, version) = (Arc::clone(own), key.clone(), Arc::clone(&version));
             readers.spawn(async move { read_and_fill(&*backend, &key, &version).await });
         }
-        yield_now().await;
+        pause().await;
         let committed = version.fetch_add(1, Ordering::SeqCst) + 1;
         subject.delete(&key).await;
         readers.join_all().await;
