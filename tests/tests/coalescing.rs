@@ -1,7 +1,7 @@
 //! Loading together: one load for many readers, and nobody waits for ever, whatever the leader does.
 
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -79,9 +79,7 @@ async fn a_cancelled_leader_hands_over() {
     let loads = Arc::new(AtomicU64::new(0));
     let leader = tokio::spawn({
         let region = region.clone();
-        async move {
-            region.get_or_load("cold", || std::future::pending::<Result<u64, Infallible>>()).await
-        }
+        async move { region.get_or_load("cold", pending::<Result<u64, Infallible>>).await }
     });
     sleep(Duration::from_millis(200)).await;
     let readers = spawn_readers(&region, 50, &loads);

@@ -50,8 +50,9 @@ impl Broken {
     }
 
     fn ttl(&self, ttl: Ttl) -> Ttl {
+        const FOR_EVER: Ttl = Ttl::new(Duration::MAX).expect("not zero");
         match self.flaw {
-            Flaw::LivesForEver => Ttl::new(Duration::MAX).expect("not zero"),
+            Flaw::LivesForEver => FOR_EVER,
             Flaw::ForgetsAtOnce => Ttl::new(ttl.get() / 4).unwrap_or(ttl),
             _ => ttl,
         }
