@@ -11,6 +11,7 @@ use tasker_cache_core::{
     Backend, Bytes, Entry, Error, ErrorKind, Fill, Key, Lease, Limits, Lookup, Nonce, Operation,
     Profile, Refusal, Result, Scope, Ttl,
 };
+use tokio::time::Instant;
 
 use crate::MemcachedConfig;
 use crate::commands::{self, MAX_KEY_BYTES};
@@ -93,30 +94,42 @@ impl Memcached {
         u32::try_from(ttl.units(&self.limits())).unwrap_or(MAX_TTL_SECONDS)
     }
 
-    async fn ask(&self, key: &Key, hold: Option<u32>) -> Answered {
-        self.pool.read(&sendable(key)?, hold, self.pool.deadline()).await
+    async fn ask(&self, key: &Key, hold: Option<u32>, deadline: Instant) -> Answered {
+        self.pool.read(&sendable(key)?, hold, deadline).await
     }
 
-    async fn remove(&self, key: &Key) -> Result<Outcome, Failure> {
+    async fn remove(&self, key: &Key, deadline: Instant) -> Result<Outcome, Failure> {
         let key = sendable(key)?.into_owned();
         let command = Command::Remove { key: key.clone() };
-        self.pool.write(&key, command, self.pool.deadline()).await
+        self.pool.write(&key, command, deadline).await
     }
 
     /// Removes a stub, if it is still there.
-    async fn remove_stub(&self, key: &Key, stub: Stub) -> Result<Outcome, Failure> {
+    async fn remove_stub(
+        &self,
+        key: &Key,
+        stub: Stub,
+        deadline: Instant,
+    ) -> Result<Outcome, Failure> {
         let Stub { lane, connection, cas } = stub;
         let key = sendable(key)?.into_owned();
         let command = Command::RemoveIf { key, cas, connection };
-        self.pool.write_bound(lane, command, self.pool.deadline()).await
+        self.pool.write_bound(lane, command, deadline).await
     }
 
     /// Puts `value` in the place of the item that `stub` names.
-    async fn swap(&self, key: &Key, stub: Stub, value: Bytes, ttl: u32) -> Swapped {
+    async fn swap(
+        &self,
+        key: &Key,
+        stub: Stub,
+        value: Bytes,
+        ttl: u32,
+        deadline: Instant,
+    ) -> Swapped {
         let Stub { lane, connection, cas } = stub;
         let key = sendable(key)?.into_owned();
         let command = Command::Swap { key, value, ttl, cas, connection };
-        Ok(match self.pool.write_bound(lane, command, self.pool.deadline()).await? {
+        Ok(match self.pool.write_bound(lane, command, deadline).await? {
             Outcome::Done { cas: Some(cas) } => Some(Stub { lane, connection, cas }),
             Outcome::Done { cas: None } => Some(stub),
             Outcome::Missed => None,
@@ -125,8 +138,13 @@ impl Memcached {
 
     /// One read, and what it says; `None` if an unreadable value was replaced by somebody else
     /// just then.
-    async fn look_up(&self, key: &Key, hold: u32) -> Result<Option<Lookup>, Failure> {
-        let answer = self.ask(key, Some(hold)).await?;
+    async fn look_up(
+        &self,
+        key: &Key,
+        hold: u32,
+        deadline: Instant,
+    ) -> Result<Option<Lookup>, Failure> {
+        let answer = self.ask(key, Some(hold), deadline).await?;
         let lane = answer.lane;
         let Some(found) = answer.wait().await? else {
             // The server would have made a stub, had it the memory.
@@ -134,6 +152,10 @@ impl Memcached {
         };
         let Found { data, cas, connection, recache, stale } = found;
         let stub = Stub { lane, connection, cas };
+        if cas == 0 {
+            // A server that was started without CAS numbers stores every fill.
+            return Ok(Some(self.without_lease(key, &data, stale, deadline).await));
+        }
         if recache == Recache::Mine {
             return Ok(Some(Lookup::Leased(stub.into_lease(key.clone()))));
         }
@@ -144,14 +166,31 @@ impl Memcached {
             Decoded::Value { payload, .. } => Ok(Some(Lookup::Hit(Entry::new(payload)))),
             Decoded::Stub(nonce) => Ok(Some(Lookup::Held(nonce))),
             Decoded::Newer => Ok(Some(Lookup::Unleased)),
-            Decoded::Unreadable => self.heal(key, stub, hold).await,
+            Decoded::Unreadable => self.heal(key, stub, hold, deadline).await,
         }
     }
 
+    /// What a read says on a server where a fill can't be bound to a lease. Its stub would only
+    /// keep others waiting.
+    async fn without_lease(&self, key: &Key, data: &Bytes, stale: bool, by: Instant) -> Lookup {
+        match envelope::decode(key, data) {
+            Decoded::Value { payload, .. } if !stale => return Lookup::Hit(Entry::new(payload)),
+            Decoded::Newer => {}
+            _ => drop(self.remove(key, by).await),
+        }
+        Lookup::Unleased
+    }
+
     /// Puts a stub in the place of a value that nobody can read.
-    async fn heal(&self, key: &Key, stub: Stub, hold: u32) -> Result<Option<Lookup>, Failure> {
+    async fn heal(
+        &self,
+        key: &Key,
+        stub: Stub,
+        hold: u32,
+        deadline: Instant,
+    ) -> Result<Option<Lookup>, Failure> {
         let nonce = Nonce::random().ok_or(Failure::no_randomness())?;
-        match self.swap(key, stub, envelope::stub(key, nonce), hold).await {
+        match self.swap(key, stub, envelope::stub(key, nonce), hold, deadline).await {
             Ok(stub) => Ok(stub.map(|stub| Lookup::Leased(stub.into_lease(key.clone())))),
             Err(failure) if failure.kind == ErrorKind::OutOfMemory => Ok(Some(Lookup::Unleased)),
             Err(failure) => Err(failure),
@@ -160,14 +199,14 @@ impl Memcached {
 
     /// Takes what a read that leases nothing has found for a value.
     async fn readable(&self, key: &Key, answer: Answer<Option<Found>>) -> Taken {
-        let lane = answer.lane;
+        let (lane, deadline) = (answer.lane, answer.deadline);
         let Some(Found { data, cas, connection, recache, stale }) = answer.wait().await? else {
             return Ok(None);
         };
         if recache == Recache::Mine {
             // Another client marked the value as stale, and the first to read it after that is
             // expected to replace it. This reader won't.
-            self.remove_stub(key, Stub { lane, connection, cas }).await?;
+            self.remove_stub(key, Stub { lane, connection, cas }, deadline).await?;
         }
         Ok(match envelope::decode(key, &data) {
             Decoded::Value { payload, .. } if !stale => Some(Entry::new(payload)),
@@ -183,11 +222,17 @@ impl Memcached {
         envelope::value(key, nonce, entry.payload()).ok_or(Failure::too_large())
     }
 
-    async fn store(&self, key: &Key, entry: &Entry, ttl: Ttl) -> Result<Outcome, Failure> {
+    async fn store(
+        &self,
+        key: &Key,
+        entry: &Entry,
+        ttl: Ttl,
+        deadline: Instant,
+    ) -> Result<Outcome, Failure> {
         let value = self.encode(key, entry)?;
         let (key, ttl) = (sendable(key)?.into_owned(), self.seconds(ttl));
         let command = Command::Store { key: key.clone(), value, ttl };
-        self.pool.write(&key, command, self.pool.deadline()).await
+        self.pool.write(&key, command, deadline).await
     }
 }
 
@@ -213,15 +258,16 @@ fn named(operation: Operation) -> impl Fn(Failure) -> Error {
 impl Backend for Memcached {
     async fn get(&self, key: &Key) -> Result<Option<Entry>> {
         let named = named(Operation::Get);
-        let answer = self.ask(key, None).await.map_err(&named)?;
+        let answer = self.ask(key, None, self.pool.deadline()).await.map_err(&named)?;
         self.readable(key, answer).await.map_err(named)
     }
 
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
         let named = named(Operation::GetMany);
+        let deadline = self.pool.deadline();
         let mut answers = Vec::with_capacity(keys.len());
         for key in keys {
-            answers.push(self.ask(key, None).await.map_err(&named)?);
+            answers.push(self.ask(key, None, deadline).await.map_err(&named)?);
         }
         let mut entries = Vec::with_capacity(keys.len());
         for (key, answer) in keys.iter().zip(answers) {
@@ -232,18 +278,19 @@ impl Backend for Memcached {
 
     async fn get_or_lease(&self, key: &Key, hold: Duration) -> Result<Lookup> {
         let named = named(Operation::GetOrLease);
+        let deadline = self.pool.deadline();
         let hold = Ttl::new(hold).map_or(1, |hold| self.seconds(hold));
-        if let Some(lookup) = self.look_up(key, hold).await.map_err(&named)? {
+        if let Some(lookup) = self.look_up(key, hold, deadline).await.map_err(&named)? {
             return Ok(lookup);
         }
-        let second = self.look_up(key, hold).await.map_err(&named)?;
+        let second = self.look_up(key, hold, deadline).await.map_err(&named)?;
         Ok(second.unwrap_or(Lookup::Unleased))
     }
 
     async fn fill(&self, lease: Lease, entry: Entry, ttl: Ttl) -> Result<Fill> {
-        let (key, stub) = (lease.key(), Stub::of(&lease));
+        let (key, stub, deadline) = (lease.key(), Stub::of(&lease), self.pool.deadline());
         let filled = match self.encode(key, &entry) {
-            Ok(value) => self.swap(key, stub, value, self.seconds(ttl)).await,
+            Ok(value) => self.swap(key, stub, value, self.seconds(ttl), deadline).await,
             Err(failure) => Err(failure),
         };
         let refusal = match filled {
@@ -256,27 +303,30 @@ impl Backend for Memcached {
             },
         };
         // It expires otherwise.
-        let _ = self.remove_stub(key, stub).await;
+        let _ = self.remove_stub(key, stub, deadline).await;
         Ok(Fill::Refused(refusal))
     }
 
     async fn release(&self, lease: Lease) -> Result<()> {
-        let released = self.remove_stub(lease.key(), Stub::of(&lease)).await;
+        let deadline = self.pool.deadline();
+        let released = self.remove_stub(lease.key(), Stub::of(&lease), deadline).await;
         released.map(|_| ()).map_err(named(Operation::Release))
     }
 
     async fn set(&self, key: &Key, entry: Entry, ttl: Ttl) -> Result<()> {
-        let Err(failure) = self.store(key, &entry, ttl).await else {
+        let deadline = self.pool.deadline();
+        let Err(failure) = self.store(key, &entry, ttl, deadline).await else {
             return Ok(());
         };
         if matches!(failure.kind, ErrorKind::TooLarge | ErrorKind::OutOfMemory) {
-            self.remove(key).await.map_err(named(Operation::Set))?;
+            self.remove(key, deadline).await.map_err(named(Operation::Set))?;
         }
         Err(failure.into_error(Operation::Set))
     }
 
     async fn delete(&self, key: &Key) -> Result<bool> {
-        let outcome = self.remove(key).await.map_err(named(Operation::Delete))?;
+        let outcome =
+            self.remove(key, self.pool.deadline()).await.map_err(named(Operation::Delete))?;
         Ok(outcome != Outcome::Missed)
     }
 

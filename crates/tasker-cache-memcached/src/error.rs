@@ -58,6 +58,10 @@ impl Failure {
         Self::new(ErrorKind::Unavailable, Doubt::None, words)
     }
 
+    pub(crate) const fn no_servers() -> Self {
+        Self::new(ErrorKind::Unavailable, Doubt::None, "the ring has no servers")
+    }
+
     pub(crate) const fn misplaced() -> Self {
         let words = "the server answered something else than it was asked";
         Self::new(ErrorKind::Protocol, Doubt::Astray, words)

@@ -22,7 +22,7 @@ pub(crate) struct Pool {
 /// An answer on its way.
 pub(crate) struct Answer<T> {
     receiver: oneshot::Receiver<Result<T, Failure>>,
-    deadline: Instant,
+    pub(crate) deadline: Instant,
     /// The connection that it comes from.
     pub(crate) lane: usize,
 }

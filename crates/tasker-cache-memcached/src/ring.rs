@@ -10,10 +10,10 @@ use futures::future::join_all;
 use hashring::HashRing;
 use tasker_cache_breaker::{BreakerSettings, CircuitBreaker, CircuitState, Guarded, Probe};
 use tasker_cache_core::{
-    Backend, Entry, Error, ErrorKind, Fill, Key, Lease, Lookup, Operation, Profile, Result, Scope,
-    Ttl,
+    Backend, Entry, Error, Fill, Key, Lease, Lookup, Operation, Profile, Result, Scope, Ttl,
 };
 
+use crate::error::Failure;
 use crate::prober::Prober;
 use crate::{ConnectError, Memcached};
 
@@ -38,14 +38,16 @@ const POINTS: u16 = 160;
 ///
 /// # Circuits
 ///
-/// While a server's circuit is open, calls for its keys fail with [`ErrorKind::CircuitOpen`] and
-/// all other keys go on. No caller's request tests it: a task, started by the call that found the
+/// While a server's circuit is open, calls for its keys fail with [`CircuitOpen`] and all
+/// other keys go on. No caller's request tests it: a task, started by the call that found the
 /// circuit open on that call's runtime, pings the server until the circuit is closed, and ends
 /// then or with the last handle. [`delete_many`](Backend::delete_many) and
 /// [`ping`](Backend::ping) are for recovery, so they reach servers past their breakers.
 ///
 /// A breaker around the ring would shut all servers out for the failures of one, so a cache over a
 /// ring does without one of its own.
+///
+/// [`CircuitOpen`]: tasker_cache_core::ErrorKind::CircuitOpen
 #[derive(Clone)]
 pub struct Ring {
     servers: Arc<Servers>,
@@ -116,7 +118,7 @@ impl Ring {
         if results.iter().any(Result::is_ok) {
             return Ok(());
         }
-        results.into_iter().next().unwrap_or(Ok(()))
+        results.into_iter().next().unwrap_or(Err(ConnectError(Failure::no_servers())))
     }
 
     /// Returns the state of each server's circuit, in the order of the servers; empty without
@@ -129,7 +131,7 @@ impl Ring {
     fn member(&self, key: &Key, operation: Operation) -> Result<usize> {
         let point = self.servers.points.get(&Text(key.as_str()));
         let member = point.map(|point| point.member);
-        member.ok_or_else(|| Error::new(ErrorKind::Unavailable, operation, Memcached::NAME))
+        member.ok_or_else(|| Failure::no_servers().into_error(operation))
     }
 
     /// Returns the server that has the key, behind its breaker.
@@ -302,7 +304,7 @@ impl Backend for Ring {
     async fn ping(&self) -> Result<()> {
         let pings = self.servers.members.iter();
         let results = join_all(pings.map(|member| member.past_breaker(member.bare.ping()))).await;
-        let mut failure = Error::new(ErrorKind::Unavailable, Operation::Ping, Memcached::NAME);
+        let mut failure = Failure::no_servers().into_error(Operation::Ping);
         let mut any = false;
         for result in results {
             match result {

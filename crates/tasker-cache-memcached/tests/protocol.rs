@@ -1,7 +1,5 @@
 //! How many round trips operations take, and what reaches the server.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod common;
 
 use std::time::Duration;
@@ -246,4 +244,17 @@ async fn many_deletes_are_acknowledged_once_and_all_done() {
 
     assert_eq!(proxy.counts().round_trips - before, 1);
     assert!(backend.get_many(&keys).await.unwrap().iter().all(Option::is_none));
+}
+
+#[tokio::test]
+async fn a_server_without_cas_numbers_leases_nothing() {
+    let server = MemcachedServer::builder().arg("-C").start().await;
+    let backend = client(&server.url());
+
+    for _ in 0..2 {
+        let lookup = backend.get_or_lease(&key("a"), HOLD).await.unwrap();
+        assert!(matches!(lookup, Lookup::Unleased), "{lookup:?}");
+    }
+    backend.set(&key("a"), Entry::new("v"), seconds(60)).await.unwrap();
+    assert!(backend.get(&key("a")).await.unwrap().is_some());
 }
