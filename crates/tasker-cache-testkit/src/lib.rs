@@ -3,7 +3,9 @@
 
 pub mod conformance;
 mod faulty;
+pub mod proxy;
 mod recorder;
+pub mod server;
 
 pub use self::faulty::{Fault, Faulty, Odds};
 pub use self::recorder::{Recorded, Recorder};
