@@ -101,7 +101,7 @@ fn what_would_be_taken_for_something_else_is_refused() {
         ("redis://host:0", ConfigError::Port),
         ("redis://host:65536", ConfigError::Port),
         ("redis://host:", ConfigError::Port),
-        ("redis://::1", ConfigError::NoServer),
+        ("redis://::1", ConfigError::Port),
         ("redis://ho st", ConfigError::Host),
         ("redis://user@host", ConfigError::UserWithoutPassword),
         ("redis://user:@host", ConfigError::UserWithoutPassword),
