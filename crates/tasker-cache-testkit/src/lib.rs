@@ -1,1 +1,9 @@
 //! Conformance suite, fault injection and log recording for tasker-cache backends.
+#![doc = include_str!("../README.md")]
+
+pub mod conformance;
+mod faulty;
+mod recorder;
+
+pub use self::faulty::{Fault, Faulty, Odds};
+pub use self::recorder::{Recorded, Recorder};
