@@ -112,7 +112,7 @@ impl<'a> Session<'a> {
         let all: BTreeSet<Row> = homes.collect();
         let mut wanted = BTreeSet::new();
         for lane in lanes {
-            let rows = row::answering(&all, lane);
+            let rows = row::answering(&all, &grid, lane);
             if rows.is_empty() {
                 let mend = "`cargo xtask matrix --list` names the backends";
                 self.report.complain(format!("lane {lane}: there is none; {mend}"));
