@@ -37,7 +37,9 @@ pub(super) fn run(workspace: &Workspace, packages: &[&Package]) -> Result<bool> 
     };
     let backends = backends(facade);
     let mut consumers: Vec<Vec<&str>> = backends.iter().map(|one| vec![*one]).collect();
-    consumers.push(backends);
+    if backends.len() > 1 {
+        consumers.push(backends);
+    }
 
     let mut manifest = "[workspace]\nresolver = \"3\"\nmembers = [\"on-*\"]\n".to_owned();
     manifest.push_str(&profiles(workspace)?);
