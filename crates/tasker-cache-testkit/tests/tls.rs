@@ -1,35 +1,53 @@
-//! A server with TLS has it, and certificates that fit together; `openssl` is the client.
+//! A server with TLS has it, and certificates that fit together.
 #![cfg(feature = "tls")]
 
-use std::io::Write;
+use std::error::Error;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use tasker_cache_testkit::server::{
     RedisBuilder, RedisCluster, RedisReplicas, RedisServer, TlsFiles,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 fn tls() -> RedisBuilder {
     RedisServer::builder().tls()
 }
 
-/// Tells whether a client that trusts one authority, and shows a certificate if it has one, can
-/// shake hands with a server and is answered.
-fn is_answered(server: &RedisServer, ca: &Path, identity: Option<&TlsFiles>) -> bool {
-    let mut openssl = Command::new("openssl");
-    openssl.args(["s_client", "-ign_eof", "-verify_return_error", "-verify_ip", "127.0.0.1"]);
-    openssl.arg("-connect").arg(server.address().to_string()).arg("-CAfile").arg(ca);
-    if let Some(files) = identity {
-        openssl.arg("-cert").arg(files.client_certificate()).arg("-key").arg(files.client_key());
-    }
-    let openssl = openssl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut client = openssl.spawn().expect("openssl is installed");
-    // It fails if the client has been refused already.
-    let _ = client.stdin.take().expect("it is piped").write_all(b"PING\r\nQUIT\r\n");
-    let output = client.wait_with_output().expect("it can be waited for");
-    String::from_utf8_lossy(&output.stdout).contains("+PONG")
+/// Shakes hands as a client that trusts one authority, and shows a certificate if it has one;
+/// returns what a server answers to `PING`.
+async fn answer(
+    server: &RedisServer,
+    ca: &Path,
+    identity: Option<&TlsFiles>,
+) -> Result<Vec<u8>, Box<dyn Error>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(ca)?)?;
+    let config = ClientConfig::builder().with_root_certificates(roots);
+    let config = match identity {
+        None => config.with_no_client_auth(),
+        Some(files) => {
+            let chain = vec![CertificateDer::from_pem_file(files.client_certificate())?];
+            config
+                .with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(files.client_key())?)?
+        }
+    };
+    let stream = TcpStream::connect(server.address()).await?;
+    let name = ServerName::try_from("127.0.0.1")?;
+    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+    stream.write_all(b"PING\r\n").await?;
+    let mut answer = vec![0; 7];
+    stream.read_exact(&mut answer).await?;
+    Ok(answer)
+}
+
+async fn is_answered(server: &RedisServer, ca: &Path, identity: Option<&TlsFiles>) -> bool {
+    answer(server, ca, identity).await.is_ok_and(|answer| answer == b"+PONG\r\n")
 }
 
 #[tokio::test]
@@ -37,19 +55,19 @@ async fn the_server_is_trusted_by_its_authority_alone() {
     let server = tls().start().await;
     assert_eq!(server.url(), format!("rediss://127.0.0.1:{}", server.port()));
     let files = server.tls_files().expect("it has TLS");
-    assert!(is_answered(&server, &server.ca_file(), None));
-    assert!(!is_answered(&server, &files.wrong_ca(), None));
+    assert!(is_answered(&server, &server.ca_file(), None).await);
+    assert!(!is_answered(&server, &files.wrong_ca(), None).await);
 }
 
 #[tokio::test]
 async fn a_server_that_demands_certificates_answers_nobody_without() {
     let server = RedisServer::builder().tls_with_client_certificates().start().await;
     let files = server.tls_files().expect("it has TLS");
-    assert!(is_answered(&server, &files.ca(), Some(files)));
-    assert!(!is_answered(&server, &files.ca(), None));
+    assert!(is_answered(&server, &files.ca(), Some(files)).await);
+    assert!(!is_answered(&server, &files.ca(), None).await);
     let other = tls().start().await;
     let stranger = other.tls_files().expect("it has TLS");
-    assert!(!is_answered(&server, &files.ca(), Some(stranger)));
+    assert!(!is_answered(&server, &files.ca(), Some(stranger)).await);
 }
 
 #[tokio::test]
