@@ -48,7 +48,9 @@ impl Cache {
     pub const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 
     pub(crate) fn new(inner: Inner) -> Self {
-        Self { inner: Arc::new(inner) }
+        let inner = Arc::new(inner);
+        inner.see_to_recovery();
+        Self { inner }
     }
 
     /// Makes the cache that a configuration describes. It always succeeds: what can't be had is
