@@ -36,6 +36,10 @@ impl Row {
     }
 
     /// Notes how the invalidation of a version went.
+    ///
+    /// # Panics
+    ///
+    /// When it was neither applied nor deferred, which no store here gives a reason for.
     pub fn invalidated(&self, process: &Process, version: u64, done: Invalidation) {
         match done {
             Invalidation::Applied => self.applied.fetch_max(version, Ordering::SeqCst),

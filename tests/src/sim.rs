@@ -9,10 +9,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tasker_cache_core::{
-    Backend, Entry, Error, ErrorKind, Fill, Key, Lease, Lookup, Nonce, Operation, Prefix, Profile,
-    Refusal, Result, Scope, Ttl,
+    Backend, Entry, Error, ErrorKind, Fill, Key, Lease, Limits, Lookup, Nonce, Operation, Prefix,
+    Profile, Refusal, Result, Scope, Ttl,
 };
 use tokio::time::{Instant, sleep};
+
+/// A hundred years, after which nobody looks.
+const MAX_TTL: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// How the store misbehaves.
 #[derive(Clone, Copy, Debug)]
@@ -107,8 +110,19 @@ impl Sim {
         })
     }
 
+    /// Performs a request in a task of its own: it goes on without its caller.
     async fn call<T: Send + 'static>(
         &self,
+        operation: Operation,
+        execute: impl FnOnce(&mut Store) -> T + Send + 'static,
+    ) -> Result<T> {
+        let performing = tokio::spawn(self.clone().perform(operation, execute));
+        let gone = |_| Error::new(ErrorKind::Unavailable, operation, "sim");
+        performing.await.map_err(gone)?
+    }
+
+    async fn perform<T: Send + 'static>(
+        self,
         operation: Operation,
         execute: impl FnOnce(&mut Store) -> T + Send + 'static,
     ) -> Result<T> {
@@ -195,7 +209,7 @@ impl Backend for Sim {
             if !blind && !store.still_mine(&lease) {
                 return Fill::Refused(Refusal::Revoked);
             }
-            let until = Instant::now() + ttl.get();
+            let until = Instant::now() + ttl.get().min(MAX_TTL);
             store.slots.insert(lease.key().clone(), Slot::Value(entry, until));
             Fill::Stored
         })
@@ -214,7 +228,7 @@ impl Backend for Sim {
     async fn set(&self, key: &Key, entry: Entry, ttl: Ttl) -> Result<()> {
         let key = key.clone();
         self.call(Operation::Set, move |store| {
-            store.slots.insert(key, Slot::Value(entry, Instant::now() + ttl.get()));
+            store.slots.insert(key, Slot::Value(entry, Instant::now() + ttl.get().min(MAX_TTL)));
         })
         .await
     }
@@ -256,7 +270,7 @@ impl Backend for Sim {
     }
 
     fn profile(&self) -> Profile {
-        Profile::new("sim", Scope::Shared)
+        Profile::new("sim", Scope::Shared).limits(Limits::default().max_ttl(MAX_TTL))
     }
 }
 

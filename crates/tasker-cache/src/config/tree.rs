@@ -13,9 +13,10 @@ pub(super) struct Tree {
 impl Tree {
     /// Lays trees on each other; the last one is the strongest.
     pub(super) fn of_layers(layers: impl IntoIterator<Item = Self>) -> Self {
-        let stack = layers
-            .into_iter()
-            .fold(config::Config::builder(), |stack, layer| stack.add_source(layer));
+        let mut stack = config::Config::builder();
+        for layer in layers {
+            stack = stack.add_source(layer);
+        }
         #[expect(clippy::expect_used, reason = "what may fail was done when the trees were made")]
         let merged = stack.build().expect("a tree can always be collected");
         Self { root: merged.cache }
