@@ -158,6 +158,23 @@ impl Memcached {
         }
     }
 
+    /// Takes what a read that leases nothing has found for a value.
+    async fn readable(&self, key: &Key, answer: Answer<Option<Found>>) -> Taken {
+        let lane = answer.lane;
+        let Some(Found { data, cas, connection, recache, stale }) = answer.wait().await? else {
+            return Ok(None);
+        };
+        if recache == Recache::Mine {
+            // Another client marked the value as stale, and the first to read it after that is
+            // expected to replace it. This reader won't.
+            self.remove_stub(key, Stub { lane, connection, cas }).await?;
+        }
+        Ok(match envelope::decode(key, &data) {
+            Decoded::Value { payload, .. } if !stale => Some(Entry::new(payload)),
+            _ => None,
+        })
+    }
+
     fn encode(&self, key: &Key, entry: &Entry) -> Result<Bytes, Failure> {
         if entry.payload().len() > self.limits().max_value_bytes {
             return Err(Failure::too_large());
@@ -176,6 +193,8 @@ impl Memcached {
 
 type Answered = Result<Answer<Option<Found>>, Failure>;
 
+type Taken = Result<Option<Entry>, Failure>;
+
 /// The stub that names the item as it is after the swap; `None` if it was another one before.
 type Swapped = Result<Option<Stub>, Failure>;
 
@@ -184,14 +203,6 @@ type Swapped = Result<Option<Stub>, Failure>;
 fn sendable(key: &Key) -> Result<Cow<'_, str>, Failure> {
     let text = key.fit(MAX_KEY_BYTES);
     if commands::is_sendable(&text) { Ok(text) } else { Err(Failure::bad_key()) }
-}
-
-fn readable(key: &Key, found: Option<Found>) -> Option<Entry> {
-    let found = found.filter(|found| !found.stale)?;
-    match envelope::decode(key, &found.data) {
-        Decoded::Value { payload, .. } => Some(Entry::new(payload)),
-        Decoded::Stub(_) | Decoded::Newer | Decoded::Unreadable => None,
-    }
 }
 
 fn named(operation: Operation) -> impl Fn(Failure) -> Error {
@@ -203,7 +214,7 @@ impl Backend for Memcached {
     async fn get(&self, key: &Key) -> Result<Option<Entry>> {
         let named = named(Operation::Get);
         let answer = self.ask(key, None).await.map_err(&named)?;
-        Ok(readable(key, answer.wait().await.map_err(&named)?))
+        self.readable(key, answer).await.map_err(named)
     }
 
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
@@ -214,7 +225,7 @@ impl Backend for Memcached {
         }
         let mut entries = Vec::with_capacity(keys.len());
         for (key, answer) in keys.iter().zip(answers) {
-            entries.push(readable(key, answer.wait().await.map_err(&named)?));
+            entries.push(self.readable(key, answer).await.map_err(&named)?);
         }
         Ok(entries)
     }

@@ -12,6 +12,8 @@ mod lease;
 mod pool;
 mod prober;
 mod request;
+#[cfg(test)]
+mod restart_tests;
 mod ring;
 
 pub use self::address::ConfigError;

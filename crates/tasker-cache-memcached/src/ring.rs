@@ -44,9 +44,8 @@ const POINTS: u16 = 160;
 /// then or with the last handle. [`delete_many`](Backend::delete_many) and
 /// [`ping`](Backend::ping) are for recovery, so they reach servers past their breakers.
 ///
-/// A ring is unwell only when all its servers are. As long as one has its circuit closed, the
-/// failure of another is of kind [`ErrorKind::Other`], which no breaker around the ring counts,
-/// with the failure itself as its source.
+/// A breaker around the ring would shut all servers out for the failures of one, so a cache over a
+/// ring does without one of its own.
 #[derive(Clone)]
 pub struct Ring {
     servers: Arc<Servers>,
@@ -147,15 +146,9 @@ impl Ring {
         Ok(shares)
     }
 
-    /// Says what a server's failure is to the ring, and sees to it that the server is probed.
-    fn judge(&self, error: Error) -> Error {
+    /// Sees to it that a server which turned out to be unwell is probed.
+    fn noticing(&self, error: Error) -> Error {
         self.servers.see_to_probes();
-        let some_are_well =
-            self.servers.breakers().any(|breaker| breaker.state() == CircuitState::Closed);
-        if error.kind().is_failure() && some_are_well && self.servers.members.len() > 1 {
-            return Error::new(ErrorKind::Other, error.operation(), error.backend())
-                .with_source(error);
-        }
         error
     }
 }
@@ -235,7 +228,7 @@ impl Member {
 #[async_trait]
 impl Backend for Ring {
     async fn get(&self, key: &Key) -> Result<Option<Entry>> {
-        self.owner(key, Operation::Get)?.get(key).await.map_err(|error| self.judge(error))
+        self.owner(key, Operation::Get)?.get(key).await.map_err(|error| self.noticing(error))
     }
 
     /// Reads many entries from all servers that have some of them. The keys of a server that
@@ -256,7 +249,7 @@ impl Backend for Ring {
                     any = true;
                     share.iter().zip(found).for_each(|(&at, entry)| entries[at] = entry);
                 }
-                Some(Err(error)) => failed = Some(self.judge(error)),
+                Some(Err(error)) => failed = Some(self.noticing(error)),
                 None => {}
             }
         }
@@ -268,26 +261,26 @@ impl Backend for Ring {
 
     async fn get_or_lease(&self, key: &Key, hold: Duration) -> Result<Lookup> {
         let owner = self.owner(key, Operation::GetOrLease)?;
-        owner.get_or_lease(key, hold).await.map_err(|error| self.judge(error))
+        owner.get_or_lease(key, hold).await.map_err(|error| self.noticing(error))
     }
 
     async fn fill(&self, lease: Lease, entry: Entry, ttl: Ttl) -> Result<Fill> {
         let owner = self.owner(lease.key(), Operation::Fill)?;
-        owner.fill(lease, entry, ttl).await.map_err(|error| self.judge(error))
+        owner.fill(lease, entry, ttl).await.map_err(|error| self.noticing(error))
     }
 
     async fn release(&self, lease: Lease) -> Result<()> {
         let owner = self.owner(lease.key(), Operation::Release)?;
-        owner.release(lease).await.map_err(|error| self.judge(error))
+        owner.release(lease).await.map_err(|error| self.noticing(error))
     }
 
     async fn set(&self, key: &Key, entry: Entry, ttl: Ttl) -> Result<()> {
         let owner = self.owner(key, Operation::Set)?;
-        owner.set(key, entry, ttl).await.map_err(|error| self.judge(error))
+        owner.set(key, entry, ttl).await.map_err(|error| self.noticing(error))
     }
 
     async fn delete(&self, key: &Key) -> Result<bool> {
-        self.owner(key, Operation::Delete)?.delete(key).await.map_err(|error| self.judge(error))
+        self.owner(key, Operation::Delete)?.delete(key).await.map_err(|error| self.noticing(error))
     }
 
     /// Deletes many entries, past the breakers. Those of servers that answer are deleted even if
@@ -302,7 +295,7 @@ impl Backend for Ring {
             member.past_breaker(member.bare.delete_many(&keys)).await
         });
         let results = join_all(deletes).await;
-        results.into_iter().collect::<Result<()>>().map_err(|error| self.judge(error))
+        results.into_iter().collect::<Result<()>>().map_err(|error| self.noticing(error))
     }
 
     /// Pings all servers, past the breakers; fails if none answers.
@@ -314,7 +307,7 @@ impl Backend for Ring {
         for result in results {
             match result {
                 Ok(()) => any = true,
-                Err(error) => failure = self.judge(error),
+                Err(error) => failure = self.noticing(error),
             }
         }
         if any { Ok(()) } else { Err(failure) }

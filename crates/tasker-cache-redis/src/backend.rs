@@ -83,32 +83,18 @@ impl Redis {
     }
 
     /// Makes a write in a task of its own, which has the whole budget.
-    async fn write<T: Send + 'static>(
+    async fn write<T, F>(
         &self,
         operation: Operation,
-        write: impl AsyncWrite<T>,
-    ) -> Result<T> {
-        let done = async {
-            let session = self.core.session().await?;
-            let runtime = session.live.runtime.clone();
-            owned::write(&runtime, write.run(session), async |_| ()).await
-        };
-        done.await.map_err(self.failed(operation))
-    }
-}
-
-/// A write that owns what it needs.
-trait AsyncWrite<T>: Send {
-    fn run(self, session: Session) -> impl Future<Output = Result<T, Cause>> + Send + 'static;
-}
-
-impl<T, F, Fut> AsyncWrite<T> for F
-where
-    F: FnOnce(Session) -> Fut + Send,
-    Fut: Future<Output = Result<T, Cause>> + Send + 'static,
-{
-    fn run(self, session: Session) -> impl Future<Output = Result<T, Cause>> + Send + 'static {
-        self(session)
+        write: impl FnOnce(Session) -> F + Send + 'static,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Cause>> + Send,
+    {
+        let core = Arc::clone(&self.core);
+        let work = async move { write(core.session().await?).await };
+        owned::write(work, |_| async {}).await.map_err(self.failed(operation))
     }
 }
 
@@ -156,18 +142,19 @@ impl Backend for Redis {
     }
 
     async fn fill(&self, lease: Lease, entry: Entry, ttl: Ttl) -> Result<Fill> {
-        let fill = |session| async move { lease::fill(&session, &lease, &entry, ttl).await };
+        let fill =
+            move |session: Session| async move { lease::fill(&session, &lease, &entry, ttl).await };
         self.write(Operation::Fill, fill).await
     }
 
     async fn release(&self, lease: Lease) -> Result<()> {
-        let release = |session| async move { lease::release(&session, &lease).await };
+        let release = move |session: Session| async move { lease::release(&session, &lease).await };
         self.write(Operation::Release, release).await
     }
 
     async fn set(&self, key: &Key, entry: Entry, ttl: Ttl) -> Result<()> {
         let key = key.clone();
-        let set = |session| async move { set(&session, &key, &entry, ttl).await };
+        let set = move |session: Session| async move { set(&session, &key, &entry, ttl).await };
         if self.write(Operation::Set, set).await? {
             return Ok(());
         }
@@ -177,7 +164,7 @@ impl Backend for Redis {
 
     async fn delete(&self, key: &Key) -> Result<bool> {
         let keys = vec![ClientKey::from(key.as_str())];
-        let delete = |session| async move { prefix::unlink(&session, keys).await };
+        let delete = move |session: Session| async move { prefix::unlink(&session, keys).await };
         Ok(self.write(Operation::Delete, delete).await? > 0)
     }
 
@@ -186,18 +173,19 @@ impl Backend for Redis {
             return Ok(());
         }
         let keys: Vec<_> = keys.iter().map(|key| ClientKey::from(key.as_str())).collect();
-        let delete = |session| async move { prefix::unlink(&session, keys).await };
+        let delete = move |session: Session| async move { prefix::unlink(&session, keys).await };
         self.write(Operation::DeleteMany, delete).await.map(drop)
     }
 
     async fn delete_prefix(&self, prefix: &Prefix) -> Result<u64> {
         let prefix = prefix.as_str().to_owned();
-        let delete = |session| async move { prefix::delete(&session, &prefix).await };
+        let delete = move |session: Session| async move { prefix::delete(&session, &prefix).await };
         self.write(Operation::DeletePrefix, delete).await
     }
 
     async fn ping(&self) -> Result<()> {
-        self.write(Operation::Ping, |session: Session| async move { session.ping().await }).await
+        self.write(Operation::Ping, move |session: Session| async move { session.ping().await })
+            .await
     }
 
     fn profile(&self) -> Profile {

@@ -29,9 +29,8 @@ pub(crate) async fn get_or_lease(
     }
     let (session, key) = (session.clone(), key.clone());
     let returning = session.clone();
-    let runtime = session.live.runtime.clone();
     let asking = async move { acquire(&session, &key, hold, found).await };
-    owned::write(&runtime, asking, async move |lookup| {
+    owned::write(asking, async move |lookup| {
         if let Lookup::Leased(lease) = lookup {
             // One that can't be given back expires.
             let _ = release(&returning, &lease).await;

@@ -50,7 +50,6 @@ impl<T: Send + 'static> Drop for Continued<T> {
 ///
 /// `unclaimed` gets the answer if the caller has gone by then.
 pub(crate) async fn write<T, F>(
-    runtime: &Handle,
     work: impl Future<Output = Result<T, Cause>> + Send + 'static,
     unclaimed: impl FnOnce(T) -> F + Send + 'static,
 ) -> Result<T, Cause>
@@ -59,6 +58,7 @@ where
     F: Future<Output = ()> + Send,
 {
     let (sender, receiver) = oneshot::channel();
+    let runtime = Handle::try_current().map_err(|_| Cause::NoRuntime)?;
     runtime.spawn(async move {
         if let Err(Ok(answer)) = sender.send(work.await) {
             unclaimed(answer).await;
