@@ -109,6 +109,21 @@ async fn a_black_hole_both_ways_swallows_the_end_of_the_connection_too() {
 }
 
 #[tokio::test]
+async fn a_black_hole_holds_what_is_on_its_way_too() {
+    let (echo, proxy, mut client) = proxied().await;
+    proxy.set(Fault::Latency(2 * SHORT));
+    client.write_all(b"late").await.expect("it is open");
+    while proxy.counts().requests == 0 {
+        tokio::task::yield_now().await;
+    }
+    proxy.set(Fault::BlackHole(Direction::ToServer));
+    assert!(timeout(4 * SHORT, client.read_u8()).await.is_err(), "it was answered");
+    assert_eq!(echo.received(), 0);
+    proxy.clear();
+    assert_eq!(receive(&mut client, 4).await, b"late");
+}
+
+#[tokio::test]
 async fn a_full_black_hole_makes_the_senders_writes_hang() {
     let (_echo, proxy, mut client) = proxied().await;
     proxy.set(Fault::BlackHole(Direction::ToServer));
