@@ -110,6 +110,13 @@ impl Builder {
         self
     }
 
+    /// Calls the backend by the name that was configured, whatever its profile says.
+    #[cfg(any(feature = "redis", feature = "memcached"))]
+    pub(crate) fn name(mut self, name: &'static str) -> Self {
+        self.name = Some(name);
+        self
+    }
+
     pub(crate) fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
         self

@@ -55,9 +55,11 @@ impl Cache {
 
     /// Makes the cache that a configuration describes. It always succeeds: what can't be had is
     /// replaced by a cache that misses, with a warning.
-    #[expect(clippy::unused_async, reason = "backends on a network connect here")]
+    ///
+    /// A backend on a network that can't be reached within its connection timeout is used as soon
+    /// as it can: until then reads miss at once and invalidations are deferred.
     pub async fn connect(config: &Config) -> Self {
-        connect::connect(config)
+        connect::connect(config).await
     }
 
     /// Makes the cache that a configuration file describes; a file that can't be used is a
