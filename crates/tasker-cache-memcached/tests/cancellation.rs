@@ -64,7 +64,7 @@ async fn a_storm_of_cancellations_mixes_up_nothing_and_costs_no_connection() {
     let answered: usize = readers.join_all().await.into_iter().sum();
 
     println!("{answered} of 32000 answered");
-    assert!(answered < 32_000, "nothing was cancelled");
+    assert!((1..32_000).contains(&answered), "all or nothing was cancelled");
     assert!(proxy.counts().connections <= 4, "{:?}", proxy.counts());
 }
 
