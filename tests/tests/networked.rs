@@ -228,3 +228,35 @@ async fn what_memcached_cannot_delete_by_prefix_is_said_once() {
     let about = |line: &&tasker_cache_testkit::Recorded| line.message.contains("relies on TTL");
     assert_eq!(recorder.lines().iter().filter(about).count(), 1);
 }
+
+/// The command in the book that makes a user with the least permissions.
+fn minimal_user() -> Vec<String> {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/src/backends/redis.md");
+    let page = std::fs::read_to_string(page).expect("the page is there");
+    let command = page.lines().find(|line| line.starts_with("ACL SETUSER")).expect("it has one");
+    command.split_whitespace().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn the_permissions_that_the_book_names_are_enough() {
+    let server = RedisServer::start().await;
+    server.command(&minimal_user()).await;
+    let text = format!(
+        "[common.cache]\nenabled = true\n[common.cache.redis]\n\
+         url = 'redis://tasker:password@127.0.0.1:{}'",
+        server.port()
+    );
+    let cache = Cache::connect(&Config::from_toml_str(&text).expect("a right one")).await;
+    let region = numbers(&cache);
+
+    assert!(cache.health_check().await);
+    assert_eq!((load(&region, "a", 1).await, load(&region, "a", 2).await), (1, 1));
+    assert_eq!(region.invalidate("a").await, Invalidation::Applied);
+    assert_eq!(load(&region, "a", 3).await, 3);
+    assert_eq!(region.get_many(&["a", "b"]).await.len(), 2);
+    assert_eq!(region.invalidate_all().await, Invalidation::Applied);
+    cache.set("raw", "v", Duration::from_secs(60)).await;
+    assert_eq!(cache.get("raw").await.as_deref(), Some(b"v".as_slice()));
+    let counters = cache.status().counters;
+    assert_eq!((counters.fills, counters.failed_reads, counters.failed_fills), (3, 0, 0));
+}
