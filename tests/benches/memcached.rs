@@ -1,7 +1,8 @@
 //! Hits of 512 bytes on a real memcached, beside one client behind a mutex and a pool of eight, in
 //! the same run.
 
-use std::future::Future;
+#![expect(clippy::expect_used, reason = "a benchmark without its server fails by panicking")]
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +37,7 @@ impl Pool {
         Self { free: Semaphore::new(POOL), clients: std::sync::Mutex::new(clients) }
     }
 
-    async fn get(&self, key: &str) -> usize {
+    async fn get(&self, key: &Key) -> usize {
         let _permit = self.free.acquire().await.expect("never closed");
         let taken = self.clients.lock().expect("nobody panics").pop();
         let mut client = taken.expect("as many clients as permits");
@@ -46,25 +47,57 @@ impl Pool {
     }
 }
 
-async fn get(client: &mut Client, key: &str) -> usize {
-    let value = client.get(key).await.expect("reachable").expect("a hit");
+async fn get(client: &mut Client, key: &Key) -> usize {
+    let value = client.get(key.as_str()).await.expect("reachable").expect("a hit");
     value.data.map_or(0, |data| data.len())
 }
 
+/// Who reads the same keys of the same server.
+struct Contest {
+    keys: Vec<Key>,
+    mutex: Mutex<Client>,
+    pool: Pool,
+    backend: Memcached,
+}
+
+impl Contest {
+    async fn new(server: &MemcachedServer) -> Self {
+        let url = server.url();
+        let config = MemcachedConfig::new(&url).expect("a URL of the harness");
+        let backend = Memcached::new(config.operation_timeout(Duration::from_secs(10)));
+        let key = |number| KeyBuilder::region("bench", "raw", 0).segment(number).key();
+        let keys: Vec<Key> = (0..KEYS).map(key).collect();
+        let hour = Ttl::new(Duration::from_secs(3600)).expect("not zero");
+        for key in &keys {
+            backend.set(key, Entry::new(vec![7; VALUE_BYTES]), hour).await.expect("reachable");
+        }
+        let mutex = Mutex::new(Client::new(&url).await.expect("reachable"));
+        Self { keys, mutex, pool: Pool::new(&url).await, backend }
+    }
+
+    async fn hit(&self, contender: usize, number: usize) -> usize {
+        let key = &self.keys[number % KEYS];
+        match contender {
+            0 => get(&mut *self.mutex.lock().await, key).await,
+            1 => self.pool.get(key).await,
+            _ => {
+                let hit = self.backend.get(key).await.expect("reachable");
+                hit.expect("a hit").payload().len()
+            }
+        }
+    }
+}
+
 /// Operations per second of so many tasks.
-async fn rate<F, G>(tasks: usize, operations: usize, operation: F) -> f64
-where
-    F: Fn(usize) -> G + Clone + Send + 'static,
-    G: Future<Output = usize> + Send,
-{
+async fn rate(contest: &Arc<Contest>, contender: usize, tasks: usize, operations: usize) -> f64 {
     let mut running = JoinSet::new();
     let each = operations / tasks;
     let begun = Instant::now();
     for task in 0..tasks {
-        let operation = operation.clone();
+        let contest = Arc::clone(contest);
         running.spawn(async move {
             for number in 0..each {
-                black_box(operation((task * 31 + number * 7) % KEYS).await);
+                black_box(contest.hit(contender, task * 31 + number * 7).await);
             }
         });
     }
@@ -80,17 +113,7 @@ fn median(rates: &mut [f64]) -> f64 {
 #[tokio::main]
 async fn main() {
     let server = MemcachedServer::start().await;
-    let config = MemcachedConfig::new(&server.url()).expect("a URL of the harness");
-    let backend = Memcached::new(config.operation_timeout(Duration::from_secs(10)));
-    let key = |number| KeyBuilder::region("bench", "raw", 0).segment(number).key();
-    let keys: Arc<Vec<Key>> = Arc::new((0..KEYS).map(key).collect());
-    let hour = Ttl::new(Duration::from_secs(3600)).expect("not zero");
-    for key in keys.iter() {
-        backend.set(key, Entry::new(vec![7; VALUE_BYTES]), hour).await.expect("reachable");
-    }
-    let client = Client::new(server.url()).await.expect("reachable");
-    let locked = Arc::new(Mutex::new(client));
-    let pool = Arc::new(Pool::new(&server.url()).await);
+    let contest = Arc::new(Contest::new(&server).await);
 
     println!("{:24} {:>12} {:>12} {:>12}", "median ops/s, 9 rounds", "mutex", "pool of 8", "ours");
     for (tasks, operations) in LOADS {
@@ -99,35 +122,7 @@ async fn main() {
             // Each comes first in a third of the rounds.
             for turn in 0..3 {
                 let contender = (round + turn) % 3;
-                let (keys, locked, pool) = (keys.clone(), locked.clone(), pool.clone());
-                let backend = backend.clone();
-                let rate = match contender {
-                    0 => {
-                        let operation = move |number: usize| {
-                            let (keys, locked) = (keys.clone(), locked.clone());
-                            async move { get(&mut *locked.lock().await, keys[number].as_str()).await }
-                        };
-                        rate(tasks, operations, operation).await
-                    }
-                    1 => {
-                        let operation = move |number: usize| {
-                            let (keys, pool) = (keys.clone(), pool.clone());
-                            async move { pool.get(keys[number].as_str()).await }
-                        };
-                        rate(tasks, operations, operation).await
-                    }
-                    _ => {
-                        let operation = move |number: usize| {
-                            let (keys, backend) = (keys.clone(), backend.clone());
-                            async move {
-                                let hit = backend.get(&keys[number]).await.expect("reachable");
-                                hit.expect("a hit").payload().len()
-                            }
-                        };
-                        rate(tasks, operations, operation).await
-                    }
-                };
-                rates[contender].push(rate);
+                rates[contender].push(rate(&contest, contender, tasks, operations).await);
             }
         }
         let [mutex, pool, ours] = rates.each_mut().map(|rates| median(rates));

@@ -1,5 +1,7 @@
 //! Callers that go away at any moment.
 
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::time::Duration;

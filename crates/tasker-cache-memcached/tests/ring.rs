@@ -1,5 +1,7 @@
 //! Three servers as one backend, while one of them is away.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! What the tests of this crate share.
 
-#![allow(dead_code, reason = "each test file uses a part")]
-#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(dead_code, reason = "each test file uses a part")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 use std::time::Duration;
