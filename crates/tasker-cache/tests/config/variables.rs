@@ -78,7 +78,7 @@ fn an_overriding_variable_may_refer_to_another_one() {
 #[test]
 fn a_value_can_not_break_out_of_its_text() {
     let loader = Config::loader()
-        .toml_str("[common.cache.redis]\nurl = \"redis://:${PW}@h\"")
+        .toml_str("[common.cache]\nbackend = 'moka'\nredis.url = \"redis://:${PW}@h\"")
         .env_source([("PW", "x\"\nurl = 'redis://evil'\n#")]);
     let url = resolved(loader).redis.url;
     assert_eq!(url.expose(), "redis://:x\"\nurl = 'redis://evil'\n#@h");
