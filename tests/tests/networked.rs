@@ -240,7 +240,8 @@ fn minimal_user() -> Vec<String> {
 #[tokio::test]
 async fn the_permissions_that_the_book_names_are_enough() {
     let server = RedisServer::start().await;
-    server.command(&minimal_user()).await;
+    let made = server.command(&minimal_user()).await;
+    assert_eq!(format!("{made:?}"), "Status(\"OK\")");
     let text = format!(
         "[common.cache]\nenabled = true\n[common.cache.redis]\n\
          url = 'redis://tasker:password@127.0.0.1:{}'",

@@ -9,6 +9,14 @@ use crate::Cache;
 use crate::config::Resolved;
 
 #[cfg(feature = "redis")]
+const NO_REDIS: &str =
+    "Failed to connect to Redis, falling back to NoOp cache (graceful degradation)";
+
+#[cfg(feature = "memcached")]
+const NO_MEMCACHED: &str =
+    "Failed to connect to Memcached, falling back to NoOp cache (graceful degradation)";
+
+#[cfg(feature = "redis")]
 pub(super) async fn redis(name: &'static str, resolved: &Resolved) -> Cache {
     use tasker_cache_redis::{ConfigError, Redis, RedisConfig};
 
@@ -30,7 +38,7 @@ pub(super) async fn redis(name: &'static str, resolved: &Resolved) -> Cache {
     match make() {
         Ok(backend) => {
             let ready = backend.ready().await;
-            made(backend, name, "Redis", ready, resolved)
+            made(backend, name, NO_REDIS, ready, resolved)
         }
         Err(error) => refused(&error, resolved),
     }
@@ -42,7 +50,6 @@ pub(super) async fn memcached(resolved: &Resolved) -> Cache {
 
     use super::breaker;
 
-    const PRODUCT: &str = "Memcached";
     let settings = &resolved.memcached;
     let make = |url: &crate::config::SecretUrl| -> Result<Memcached, ConfigError> {
         let config = MemcachedConfig::new(url.expose())?
@@ -55,12 +62,12 @@ pub(super) async fn memcached(resolved: &Resolved) -> Cache {
         Ok(servers) if servers.len() > 1 => {
             let ring = Ring::new(servers, resolved.breaker.map(breaker));
             let ready = ring.ready().await;
-            made(ring, Memcached::NAME, PRODUCT, ready, resolved)
+            made(ring, Memcached::NAME, NO_MEMCACHED, ready, resolved)
         }
         Ok(servers) => match servers.into_iter().next() {
             Some(server) => {
                 let ready = server.ready().await;
-                made(server, Memcached::NAME, PRODUCT, ready, resolved)
+                made(server, Memcached::NAME, NO_MEMCACHED, ready, resolved)
             }
             None => stand_in(resolved),
         },
@@ -73,7 +80,7 @@ pub(super) async fn memcached(resolved: &Resolved) -> Cache {
 fn made(
     backend: impl Backend,
     name: &'static str,
-    product: &str,
+    warning: &str,
     ready: Result<(), impl fmt::Display>,
     resolved: &Resolved,
 ) -> Cache {
@@ -88,7 +95,7 @@ fn made(
             tracing::warn!(
                 backend = name,
                 %cause,
-                "Failed to connect to {product}, falling back to NoOp cache (graceful degradation)"
+                "{warning}"
             );
             builder.unreachable().build()
         }
