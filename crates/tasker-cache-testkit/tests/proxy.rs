@@ -38,7 +38,7 @@ async fn the_end_of_a_connection_goes_through() {
 #[tokio::test]
 async fn latency_delays_requests_and_replies() {
     let (_echo, proxy, mut client) = proxied().await;
-    let delay = Duration::from_millis(50);
+    let delay = Duration::from_millis(300);
     proxy.set(Fault::Latency(delay));
     let start = Instant::now();
     exchange(&mut client, b"slow").await;
@@ -64,7 +64,7 @@ async fn delayed_chunks_are_on_their_way_at_the_same_time() {
 }
 
 #[tokio::test]
-async fn jitter_keeps_the_order_and_its_bounds() {
+async fn jitter_delays_by_its_least_in_each_direction() {
     let (_echo, proxy, mut client) = proxied().await;
     let (least, most) = (Duration::from_millis(10), Duration::from_millis(30));
     proxy.set(Fault::Jitter { least, most });
@@ -72,7 +72,6 @@ async fn jitter_keeps_the_order_and_its_bounds() {
         let start = Instant::now();
         assert_eq!(exchange(&mut client, &[round]).await, [round]);
         assert!(start.elapsed() >= 2 * least, "after {:?}", start.elapsed());
-        assert!(start.elapsed() < 2 * most + LONG);
     }
 }
 
@@ -107,6 +106,21 @@ async fn a_black_hole_both_ways_swallows_the_end_of_the_connection_too() {
     echo.hang_up();
     assert!(timeout(SHORT, client.read_u8()).await.is_err(), "the end came through");
     assert_eq!(echo.received(), 0);
+}
+
+#[tokio::test]
+async fn a_black_hole_holds_what_is_on_its_way_too() {
+    let (echo, proxy, mut client) = proxied().await;
+    proxy.set(Fault::Latency(2 * SHORT));
+    client.write_all(b"late").await.expect("it is open");
+    while proxy.counts().requests == 0 {
+        tokio::task::yield_now().await;
+    }
+    proxy.set(Fault::BlackHole(Direction::ToServer));
+    assert!(timeout(4 * SHORT, client.read_u8()).await.is_err(), "it was answered");
+    assert_eq!(echo.received(), 0);
+    proxy.clear();
+    assert_eq!(receive(&mut client, 4).await, b"late");
 }
 
 #[tokio::test]

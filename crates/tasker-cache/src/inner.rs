@@ -36,6 +36,8 @@ pub(crate) struct Inner {
     pub(crate) raw: Counting,
     pub(crate) faults: FaultLog,
     pub(crate) recovery: Recovery,
+    /// Whether the backend has not answered yet since the cache was made.
+    pub(crate) awaited: AtomicBool,
     pub(crate) switched_off: AtomicBool,
 }
 
@@ -112,6 +114,7 @@ impl Inner {
     pub(crate) fn needs_recovery(&self) -> bool {
         self.ledger.has_pending()
             || self.circuit().is_some_and(|state| state != CircuitState::Closed)
+            || self.awaited.load(Ordering::Relaxed)
     }
 }
 

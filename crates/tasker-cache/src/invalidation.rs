@@ -76,7 +76,7 @@ pub(crate) async fn invalidate(
             Invalidation::Applied
         }
         Err(error) if error.kind() == ErrorKind::Unsupported => {
-            marked.clear();
+            marked.withdraw();
             Invalidation::Unsupported
         }
         Err(error) => {
@@ -104,6 +104,15 @@ impl<'a> Marked<'a> {
 
     fn clear(mut self) {
         self.cache.ledger.clear(&self.target, self.token);
+        self.cleared = true;
+    }
+
+    /// Takes the mark back although nothing was deleted.
+    fn withdraw(mut self) {
+        match &self.target {
+            Target::Key(_) => self.cache.ledger.clear(&self.target, self.token),
+            Target::Prefix(prefix) => self.cache.ledger.withdraw(prefix, self.token),
+        }
         self.cleared = true;
     }
 }

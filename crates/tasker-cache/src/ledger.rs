@@ -83,6 +83,11 @@ impl<L> Ledger<L> {
         self.journal(|journal| journal.clear(target, upto));
     }
 
+    /// Takes back the mark of a prefix that can't be deleted.
+    pub(crate) fn withdraw(&self, prefix: &Prefix, token: Token) {
+        self.journal(|journal| journal.withdraw(prefix, token));
+    }
+
     /// Leaves a prefix that can't be deleted to time.
     pub(crate) fn expire_at(&self, prefix: &Prefix, upto: Token, expires: Instant) {
         self.journal(|journal| journal.expire_at(prefix, upto, expires));

@@ -98,11 +98,27 @@ async fn run(cache: Weak<Inner>, running: Running) {
             cache.see_to_recovery();
             return;
         }
-        pause = match round(&cache).await {
+        let result = round(&cache).await;
+        greet(&cache).await;
+        pause = match result {
             Round::Progress => FIRST_PAUSE,
             Round::Failed => (pause * 2).min(LONGEST_PAUSE),
             Round::Waiting(until) => until.clamp(FIRST_PAUSE, LONGEST_PAUSE),
         };
+    }
+}
+
+/// Logs the first answer of a backend that could not be reached when the cache was made.
+async fn greet(cache: &Inner) {
+    let closed = cache.circuit().is_none_or(|state| state == CircuitState::Closed);
+    if !closed || !cache.awaited.load(Ordering::Relaxed) {
+        return;
+    }
+    if bounded(cache, Operation::Ping, cache.bare.ping()).await.is_ok()
+        && cache.awaited.swap(false, Ordering::Relaxed)
+    {
+        let backend = cache.identity.name;
+        tracing::info!(backend, "Cache backend connected (recovered)");
     }
 }
 

@@ -42,6 +42,10 @@ pub(crate) struct Journal {
 #[derive(Clone, Copy, Debug)]
 struct PendingPrefix {
     token: Token,
+    /// The mark that made it pending; later ones added to it.
+    first: Token,
+    /// How many marks since then were not withdrawn.
+    marks: usize,
     /// When everything it covers has expired by itself; set where prefixes can't be deleted.
     expires: Option<Instant>,
 }
@@ -118,6 +122,20 @@ impl Journal {
         }
     }
 
+    /// Takes back the mark of a prefix that can't be deleted. Unlike an acknowledged delete it
+    /// applies nothing: what other invalidations marked, there and below, stays.
+    pub(crate) fn withdraw(&mut self, prefix: &Prefix, token: Token) {
+        let Some(pending) = self.prefixes.get_mut(prefix).filter(|known| known.first <= token)
+        else {
+            return;
+        };
+        pending.marks -= 1;
+        if pending.marks == 0 {
+            self.prefixes.remove(prefix);
+            self.bytes -= prefix.as_str().len();
+        }
+    }
+
     /// Leaves a prefix that can't be deleted to time: it stays pending until `expires`.
     pub(crate) fn expire_at(&mut self, prefix: &Prefix, upto: Token, expires: Instant) {
         if let Some(pending) = self.prefixes.get_mut(prefix)
@@ -156,11 +174,13 @@ impl Journal {
     fn insert(&mut self, target: &Target, token: Token) {
         let known = match target {
             Target::Key(key) => self.keys.insert(key.clone(), token).is_some(),
-            // A later invalidation has to wait for the TTL anew.
-            Target::Prefix(prefix) => self
-                .prefixes
-                .insert(prefix.clone(), PendingPrefix { token, expires: None })
-                .is_some(),
+            Target::Prefix(prefix) => {
+                let known = self.prefixes.get(prefix);
+                let (first, marks) = known.map_or((token, 0), |known| (known.first, known.marks));
+                // A later invalidation has to wait for the TTL anew.
+                let pending = PendingPrefix { token, first, marks: marks + 1, expires: None };
+                self.prefixes.insert(prefix.clone(), pending).is_some()
+            }
         };
         if !known {
             self.bytes += target.weight();
@@ -269,6 +289,36 @@ mod tests {
         assert!(!journal.covers(&KeyBuilder::region("app", "small", 0).segment("b").key()));
         assert!(journal.covers(&KeyBuilder::region("app", "small", 0).segment("a").key()));
         assert!(journal.covers(&key("b")));
+    }
+
+    #[test]
+    fn a_withdrawn_prefix_leaves_what_others_marked_below_it() {
+        let mut journal = Journal::default();
+        journal.mark(&target("deferred"));
+        let all = region().prefix();
+        let token = journal.mark(&Target::Prefix(all.clone()));
+
+        journal.withdraw(&all, token);
+
+        assert!(journal.covers(&key("deferred")));
+        assert!(!journal.covers(&key("other")));
+    }
+
+    #[test]
+    fn a_prefix_is_pending_until_its_last_mark_is_withdrawn() {
+        let mut journal = Journal::default();
+        let all = region().prefix();
+        let marks = [0; 3].map(|_| journal.mark(&Target::Prefix(all.clone())));
+
+        journal.withdraw(&all, marks[1]);
+        journal.withdraw(&all, marks[0]);
+        assert!(journal.covers(&key("a")), "the third is not settled");
+
+        journal.withdraw(&all, marks[2]);
+        assert_eq!((journal.len(), journal.bytes), (0, 0));
+        journal.mark(&Target::Prefix(all.clone()));
+        journal.withdraw(&all, marks[2]);
+        assert!(journal.covers(&key("a")), "a later mark is not an earlier one's to withdraw");
     }
 
     #[test]
