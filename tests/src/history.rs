@@ -35,11 +35,16 @@ impl Row {
         self.committed.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// Notes how the invalidation of a version went.
+    /// Notes how the invalidation of a version went; one that the store can't do promises nothing.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the cache says that it stands in for another.
     pub fn invalidated(&self, process: &Process, version: u64, done: Invalidation) {
         match done {
             Invalidation::Applied => self.applied.fetch_max(version, Ordering::SeqCst),
             Invalidation::Deferred => process.deferred.fetch_max(version, Ordering::SeqCst),
+            Invalidation::Unsupported => 0,
             other => panic!("an invalidation was {other}"),
         };
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use tasker_cache::{BreakerSettings, Cache, Region, Usage};
 use tasker_cache_tests::history::{Process, Row};
-use tasker_cache_tests::sim::{Sim, Weather};
+use tasker_cache_tests::sim::{Planted, Sim, Weather};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -141,6 +141,6 @@ fn the_naive_protocol_is_caught() {
 
 #[test]
 fn a_store_that_fills_blindly_is_caught() {
-    let blind = Weather { blind_fills: true, ..Weather::STORMY };
+    let blind = Weather::STORMY.planted(Planted::BlindFill);
     assert!(!broken_seeds(1_000, blind, Protocol::Ours).is_empty());
 }

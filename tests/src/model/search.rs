@@ -39,7 +39,7 @@ impl fmt::Display for Verdict {
 
 /// Collects the steps out of one state.
 pub(super) struct Steps<'a> {
-    pub(super) protocol: &'a Protocol,
+    pub(super) protocol: Protocol,
     pub(super) bounds: &'a Bounds,
     found: Vec<(Step, State)>,
 }
@@ -68,20 +68,15 @@ impl Steps<'_> {
 }
 
 /// Looks at every state that the protocol can get into within these bounds.
-///
-/// # Panics
-///
-/// Panics when there are more states than fit into memory.
-pub fn search(protocol: &Protocol, bounds: &Bounds) -> Verdict {
+pub fn search(protocol: Protocol, bounds: &Bounds) -> Verdict {
     let initial = State::initial(bounds).canonical(protocol);
     let mut states = vec![initial];
-    let mut parents = vec![0_u32];
+    let mut parents = vec![0_usize];
     let mut known = HashSet::from([initial]);
     let mut steps = Steps { protocol, bounds, found: Vec::new() };
     let mut at = 0;
     while let Some(state) = states.get(at).copied() {
         steps.of(&state);
-        let parent = u32::try_from(at).expect("four billion states don't fit into memory");
         for (step, next) in steps.found.drain(..) {
             if next.stale {
                 let mut trace = trace_to(at, &states, &parents, protocol, bounds);
@@ -91,7 +86,7 @@ pub fn search(protocol: &Protocol, bounds: &Bounds) -> Verdict {
             let next = next.canonical(protocol);
             if known.insert(next) {
                 states.push(next);
-                parents.push(parent);
+                parents.push(at);
             }
         }
         at += 1;
@@ -103,14 +98,14 @@ pub fn search(protocol: &Protocol, bounds: &Bounds) -> Verdict {
 fn trace_to(
     mut at: usize,
     states: &[State],
-    parents: &[u32],
-    protocol: &Protocol,
+    parents: &[usize],
+    protocol: Protocol,
     bounds: &Bounds,
 ) -> Vec<Step> {
     let mut trace = Vec::new();
     let mut steps = Steps { protocol, bounds, found: Vec::new() };
     while at > 0 {
-        let parent = parents[at] as usize;
+        let parent = parents[at];
         steps.of(&states[parent]);
         let step = steps.found.iter().find(|(_, next)| next.canonical(protocol) == states[at]);
         trace.extend(step.map(|(step, _)| *step));

@@ -196,7 +196,7 @@ impl State {
     /// Renames what only its identity matters of, so that states which differ in names alone are
     /// one: random numbers in the order in which they are found, fills under way sorted, and
     /// readers that are done forgotten.
-    pub(super) fn canonical(mut self, protocol: &Protocol) -> Self {
+    pub(super) fn canonical(mut self, protocol: Protocol) -> Self {
         self.late.sort_unstable();
         for reader in &mut self.readers {
             if reader.at == At::Done {

@@ -11,7 +11,7 @@ impl Store {
     }
 
     /// Executes a read. Without leases a miss leaves nothing in the store.
-    pub(super) fn look(&mut self, protocol: &Protocol) -> Answer {
+    pub(super) fn look(&mut self, protocol: Protocol) -> Answer {
         match self.cell {
             _ if !self.reachable => Answer::Nothing,
             Cell::Value(version, _) => Answer::Hit(version),
@@ -27,7 +27,7 @@ impl Store {
     }
 
     /// Executes a fill; tells whether the value was stored.
-    pub(super) fn fill(&mut self, protocol: &Protocol, lease: Lease, version: u8) -> bool {
+    pub(super) fn fill(&mut self, protocol: Protocol, lease: Lease, version: u8) -> bool {
         let is_current = match (self.cell, protocol.fill) {
             (_, Fill::Blind) => true,
             (cell, Fill::UnlessTombstone) => cell != Cell::Tombstone,
