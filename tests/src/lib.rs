@@ -3,3 +3,14 @@
 pub mod history;
 pub mod model;
 pub mod sim;
+
+/// The examples of the front page and of the book, compiled and run.
+#[cfg(doctest)]
+mod documentation {
+    #[doc = include_str!("../../README.md")]
+    struct FrontPage;
+    #[doc = include_str!("../../docs/src/configuration.md")]
+    struct Configuration;
+    #[doc = include_str!("../../docs/src/quick-start.md")]
+    struct QuickStart;
+}

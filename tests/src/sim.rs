@@ -11,13 +11,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tasker_cache_core::{
-    Backend, Entry, Error, ErrorKind, Fill, Key, Lease, Lookup, Operation, Prefix, Profile, Result,
-    Scope, Ttl,
+    Backend, Entry, Error, ErrorKind, Fill, Key, Lease, Limits, Lookup, Operation, Prefix, Profile,
+    Result, Scope, Ttl,
 };
 use tokio::time::sleep;
 
 use self::store::Store;
 pub use self::weather::{Planted, Weather};
+
+/// A hundred years, after which nobody looks.
+const MAX_TTL: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// A shared store; clones are connections of other processes to it.
 #[derive(Clone)]
@@ -68,8 +71,19 @@ impl Sim {
         })
     }
 
+    /// Performs a request in a task of its own: it goes on without its caller.
     async fn call<T: Send + 'static>(
         &self,
+        operation: Operation,
+        execute: impl FnOnce(&mut Store) -> T + Send + 'static,
+    ) -> Result<T> {
+        let performing = tokio::spawn(self.clone().perform(operation, execute));
+        let gone = |_| Error::new(ErrorKind::Unavailable, operation, "sim");
+        performing.await.map_err(gone)?
+    }
+
+    async fn perform<T: Send + 'static>(
+        self,
         operation: Operation,
         execute: impl FnOnce(&mut Store) -> T + Send + 'static,
     ) -> Result<T> {
@@ -113,7 +127,7 @@ impl Backend for Sim {
     }
 
     async fn fill(&self, lease: Lease, entry: Entry, ttl: Ttl) -> Result<Fill> {
-        self.call(Operation::Fill, move |store| store.fill(&lease, entry, ttl.get())).await
+        self.call(Operation::Fill, move |store| store.fill(&lease, entry, ttl.get().min(MAX_TTL))).await
     }
 
     async fn release(&self, lease: Lease) -> Result<()> {
@@ -122,7 +136,7 @@ impl Backend for Sim {
 
     async fn set(&self, key: &Key, entry: Entry, ttl: Ttl) -> Result<()> {
         let key = key.clone();
-        self.call(Operation::Set, move |store| store.set(key, entry, ttl.get())).await
+        self.call(Operation::Set, move |store| store.set(key, entry, ttl.get().min(MAX_TTL))).await
     }
 
     async fn delete(&self, key: &Key) -> Result<bool> {
@@ -162,7 +176,9 @@ impl Backend for Sim {
     }
 
     fn profile(&self) -> Profile {
-        Profile::new("sim", Scope::Shared).can_delete_prefix(self.weather.prefixes)
+        Profile::new("sim", Scope::Shared)
+            .limits(Limits::default().max_ttl(MAX_TTL))
+            .can_delete_prefix(self.weather.prefixes)
     }
 }
 

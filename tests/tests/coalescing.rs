@@ -1,7 +1,7 @@
 //! Loading together: one load for many readers, and nobody waits for ever, whatever the leader does.
 
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -79,9 +79,7 @@ async fn a_cancelled_leader_hands_over() {
     let loads = Arc::new(AtomicU64::new(0));
     let leader = tokio::spawn({
         let region = region.clone();
-        async move {
-            region.get_or_load("cold", || std::future::pending::<Result<u64, Infallible>>()).await
-        }
+        async move { region.get_or_load("cold", pending::<Result<u64, Infallible>>).await }
     });
     sleep(Duration::from_millis(200)).await;
     let readers = spawn_readers(&region, 50, &loads);
@@ -170,7 +168,7 @@ async fn a_leader_that_is_not_polled_stalls_nobody_longer_than_hold() {
     let cache = shared_cache();
     let region = numbers(&cache);
     let loads = Arc::new(AtomicU64::new(0));
-    let load = || std::future::pending::<Result<u64, Infallible>>();
+    let load = pending::<Result<u64, Infallible>>;
     let mut leader = pin!(region.get_or_load("cold", load));
     for _ in 0..50 {
         assert!(poll_once(&mut leader).await.is_pending());
@@ -190,7 +188,7 @@ async fn the_key_of_a_stuck_leader_is_usable_again_after_hold() {
     let cache = shared_cache();
     let region = numbers(&cache);
     let loads = Arc::new(AtomicU64::new(0));
-    let load = || std::future::pending::<Result<u64, Infallible>>();
+    let load = pending::<Result<u64, Infallible>>;
     let mut leader = pin!(region.get_or_load("cold", load));
     for _ in 0..50 {
         assert!(poll_once(&mut leader).await.is_pending());
@@ -318,7 +316,7 @@ async fn another_processs_load_is_waited_for_a_little() {
 async fn a_holder_that_died_costs_one_wait_once() {
     let store = Sim::new(1, Weather { latency_ms: 0, ..Weather::CALM });
     let (dead, alive) = (Cache::builder(store.clone()).build(), Cache::builder(store).build());
-    let load = || std::future::pending::<Result<u64, Infallible>>();
+    let load = pending::<Result<u64, Infallible>>;
     let region = numbers(&dead);
     let mut leader = Box::pin(region.get_or_load("cold", load));
     for _ in 0..10 {

@@ -1,0 +1,238 @@
+//! What all operations share: the link, the gate, the budget of a call.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use fred::clients::{Client, WithOptions};
+use fred::interfaces::{ClientLike, FredResult, LuaInterface};
+use fred::types::config::{Options, Server};
+use fred::types::{Key as ClientKey, Value};
+use tasker_cache_core::{Bytes, Entry, Limits, Nonce, Ttl};
+use tokio::time::Instant;
+
+use crate::cause::Cause;
+use crate::coalesce::Reads;
+use crate::connect::Connector;
+use crate::gate::{Gate, MAX_BYTES};
+use crate::link::{Link, Live};
+use crate::scripts::Script;
+
+/// The longest time to live: what Dragonfly clamps to, eight and a half years.
+const MAX_TTL: Duration = Duration::from_secs(268_435_455);
+
+/// Values up to this size are copied out of the buffer that they came in; of larger ones, the
+/// rest of the buffer is a small part.
+const COPIED: usize = 64 * 1024;
+
+/// The state of one backend, behind all its handles.
+pub(crate) struct Core {
+    pub(crate) link: Link,
+    pub(crate) gate: Gate,
+    pub(crate) reads: Reads,
+    pub(crate) limits: Limits,
+}
+
+/// What a request is made with: its connection, and until when it must be answered.
+#[derive(Clone)]
+pub(crate) struct Session {
+    pub(crate) core: Arc<Core>,
+    pub(crate) live: Arc<Live>,
+    pub(crate) deadline: Instant,
+}
+
+/// A client that keeps the time of one request.
+pub(crate) type Timed = WithOptions<Client>;
+
+impl Core {
+    pub(crate) fn new(connector: Connector) -> Self {
+        let limits = Limits::default()
+            .max_value_bytes(MAX_BYTES - tasker_cache_core::envelope::HEADER_LEN)
+            .ttl_unit(Duration::from_millis(1))
+            .max_ttl(MAX_TTL);
+        Self {
+            link: Link::new(Arc::new(connector)),
+            gate: Gate::new(),
+            reads: Reads::default(),
+            limits,
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.link.connector().operation_timeout
+    }
+
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.link.connector().is_cluster
+    }
+
+    /// Starts a call with its whole budget.
+    pub(crate) async fn session(self: &Arc<Self>) -> Result<Session, Cause> {
+        self.session_until(self.deadline()).await
+    }
+
+    pub(crate) async fn session_until(
+        self: &Arc<Self>,
+        deadline: Instant,
+    ) -> Result<Session, Cause> {
+        let live = self.link.live(deadline).await?;
+        Ok(Session { core: Arc::clone(self), live, deadline })
+    }
+
+    /// Returns a time to live in milliseconds, as the client wants it.
+    pub(crate) fn milliseconds(&self, ttl: Ttl) -> i64 {
+        i64::try_from(ttl.units(&self.limits)).unwrap_or(i64::MAX)
+    }
+}
+
+impl Session {
+    /// Makes one request on all of the cluster, or on the one node there is.
+    pub(crate) async fn request<R, F>(
+        &self,
+        bytes: usize,
+        request: impl FnOnce(Timed) -> F,
+    ) -> Result<R, Cause>
+    where
+        F: Future<Output = FredResult<R>>,
+    {
+        self.request_to(None, bytes, request).await
+    }
+
+    /// Makes one request of a node of a cluster.
+    ///
+    /// The client keeps the time: what it gave up by its own clock it never sends later.
+    pub(crate) async fn request_to<R, F>(
+        &self,
+        node: Option<Server>,
+        bytes: usize,
+        request: impl FnOnce(Timed) -> F,
+    ) -> Result<R, Cause>
+    where
+        F: Future<Output = FredResult<R>>,
+    {
+        let _room = self.core.gate.enter(bytes, self.deadline).await?;
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Cause::TimedOut);
+        }
+        let before = self.live.answers.load(Ordering::Relaxed);
+        let timed = self.live.client.with_options(&Options {
+            timeout: Some(left),
+            max_attempts: Some(self.core.link.connector().attempts()),
+            fail_fast: true,
+            cluster_node: node,
+            ..Options::default()
+        });
+        let answer = request(timed).await.map_err(|error| Cause::of(&error));
+        self.note(answer.as_ref().err().copied(), before);
+        answer
+    }
+
+    /// Learns from an answer whether the connection still works.
+    fn note(&self, failed: Option<Cause>, answers_before: u64) {
+        match failed {
+            None => {
+                self.live.answers.fetch_add(1, Ordering::Relaxed);
+            }
+            Some(cause) if cause.is_reply() => {
+                self.live.answers.fetch_add(1, Ordering::Relaxed);
+            }
+            Some(Cause::TimedOut) => {
+                if self.live.answers.load(Ordering::Relaxed) == answers_before {
+                    self.core.link.replace(&self.live);
+                }
+            }
+            Some(Cause::Garbled) => self.core.link.replace(&self.live),
+            Some(_) => {}
+        }
+    }
+
+    /// Runs a script: by its name, and if the server has forgotten that, by its text.
+    pub(crate) async fn run(
+        &self,
+        script: &'static Script,
+        key: &ClientKey,
+        arguments: Vec<Value>,
+    ) -> Result<Value, Cause> {
+        let bytes = arguments.iter().map(|value| value.as_bytes().map_or(0, <[u8]>::len)).sum();
+        let (by_name, again) = (key.clone(), arguments.clone());
+        let named = self
+            .request(bytes, async move |client: Timed| {
+                client.evalsha(script.sha(), by_name, again).await
+            })
+            .await;
+        if named.as_ref().err() != Some(&Cause::NoScript) {
+            return named;
+        }
+        let key = key.clone();
+        self.request(bytes, async move |client: Timed| {
+            client.eval(script.text, key, arguments).await
+        })
+        .await
+    }
+
+    /// Runs a script that answers with 1 or 0.
+    pub(crate) async fn decide(
+        &self,
+        script: &'static Script,
+        key: &ClientKey,
+        arguments: Vec<Value>,
+    ) -> Result<bool, Cause> {
+        match self.run(script, key, arguments).await? {
+            Value::Integer(number) => Ok(number != 0),
+            _ => Err(self.garbled()),
+        }
+    }
+
+    /// Throws the connection away: an answer was not of the form that its question has.
+    pub(crate) fn garbled(&self) -> Cause {
+        self.core.link.replace(&self.live);
+        Cause::Garbled
+    }
+
+    /// Reads what is an answer to `GET`.
+    pub(crate) fn bulk(&self, value: Value) -> Result<Option<Bytes>, Cause> {
+        match value {
+            Value::Null => Ok(None),
+            Value::Bytes(bytes) => Ok(Some(bytes)),
+            Value::String(text) => Ok(Some(text.into_inner())),
+            _ => Err(self.garbled()),
+        }
+    }
+
+    /// Makes a round trip that only this question can have caused.
+    pub(crate) async fn ping(&self) -> Result<(), Cause> {
+        let nonce = Nonce::random().map_or(0, |nonce| u128::from_le_bytes(*nonce.as_bytes()));
+        let word = format!("{nonce:032x}");
+        let sent = word.clone();
+        let answer: Value =
+            self.request(0, async move |client: Timed| client.ping(Some(sent)).await).await?;
+        match self.bulk(answer)? {
+            Some(said) if said == word.as_bytes() => Ok(()),
+            _ => Err(self.garbled()),
+        }
+    }
+
+    /// Checks in a task that answers still fit their questions, after one that looked as if it
+    /// belonged to another. Where they don't, the connection is thrown away.
+    pub(crate) fn suspect(&self) {
+        if self.live.checking.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let session = Self { deadline: self.core.deadline(), ..self.clone() };
+        self.live.runtime.spawn(async move {
+            // What there is to do about a failure is done by `ping`.
+            let _ = session.ping().await;
+            session.live.checking.store(false, Ordering::Release);
+        });
+    }
+}
+
+/// Makes an entry of a payload. A small one is copied: it would keep all of the buffer alive that
+/// it came in with others.
+pub(crate) fn entry(payload: Bytes) -> Entry {
+    if payload.len() <= COPIED {
+        return Entry::new(Bytes::copy_from_slice(&payload));
+    }
+    Entry::new(payload)
+}

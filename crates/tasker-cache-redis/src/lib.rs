@@ -1,0 +1,23 @@
+//! The Redis, Dragonfly and Valkey backend, over fred.
+#![doc = include_str!("../README.md")]
+
+mod backend;
+mod cause;
+mod coalesce;
+mod config;
+mod connect;
+mod core;
+mod error;
+mod gate;
+mod lease;
+mod link;
+mod owned;
+mod prefix;
+mod scripts;
+#[cfg(feature = "rustls")]
+mod tls;
+mod url;
+
+pub use self::backend::Redis;
+pub use self::config::RedisConfig;
+pub use self::error::{ConfigError, ConnectError};

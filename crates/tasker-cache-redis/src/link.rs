@@ -1,0 +1,267 @@
+//! The connection: made on the first call, kept up by one task, replaced when it is stuck.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use fred::clients::Client;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::cause::Cause;
+use crate::connect::{Connector, Server};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What an attempt may take when it is not the first: a network that comes back in between is
+/// found soon. Each fourth has all of the connection timeout, for networks that need it.
+const SHORT_ATTEMPT: Duration = Duration::from_secs(2);
+const FULL_ATTEMPT_EACH: u32 = 4;
+
+/// A connection that lived for less is tried again with a pause only.
+const STABLE: Duration = Duration::from_secs(1);
+
+/// Keeps one connection; what it spawned ends with it.
+pub(crate) struct Link {
+    connector: Arc<Connector>,
+    supervisor: RwLock<Option<Supervisor>>,
+    server: Arc<AtomicU8>,
+}
+
+/// The task that connects, waits until the connection is gone, and connects again.
+struct Supervisor {
+    task: JoinHandle<()>,
+    phase: watch::Receiver<Phase>,
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+#[derive(Clone)]
+enum Phase {
+    /// Calls may wait for the attempt that runs, until this instant.
+    Connecting(Instant),
+    Live(Arc<Live>),
+    /// The last attempt failed; the next ones run while calls fail at once.
+    Down(Cause),
+}
+
+/// An established connection.
+pub(crate) struct Live {
+    pub(crate) client: Client,
+    pub(crate) runtime: Handle,
+    task: AbortHandle,
+    /// How many answers came. A request that timed out while none came tells that it is stuck.
+    pub(crate) answers: AtomicU64,
+    /// Set once the server refused `SET … NX GET`.
+    pub(crate) leases_by_script: AtomicBool,
+    /// Set while somebody checks that answers still fit their questions.
+    pub(crate) checking: AtomicBool,
+}
+
+impl Live {
+    pub(crate) fn is_over(&self) -> bool {
+        self.task.is_finished()
+    }
+}
+
+impl Link {
+    pub(crate) fn new(connector: Arc<Connector>) -> Self {
+        Self { connector, supervisor: RwLock::default(), server: Arc::default() }
+    }
+
+    pub(crate) fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
+    /// Returns the name of the server that was last connected to.
+    pub(crate) fn server(&self) -> &'static str {
+        match self.server.load(Ordering::Relaxed) {
+            1 => Server::Valkey.name(),
+            2 => Server::Dragonfly.name(),
+            _ => Server::Redis.name(),
+        }
+    }
+
+    /// Returns the connection, starting one if there is none on a runtime that still runs, and
+    /// waiting for an attempt that may yet succeed.
+    pub(crate) async fn live(&self, deadline: Instant) -> Result<Arc<Live>, Cause> {
+        if let Some(live) = self.ready_at_once() {
+            return Ok(live);
+        }
+        let mut phase = self.phase()?;
+        loop {
+            let patience = match &*phase.borrow_and_update() {
+                Phase::Live(live) if !live.is_over() => return Ok(Arc::clone(live)),
+                Phase::Live(_) => deadline,
+                Phase::Connecting(patience) => deadline.min(*patience),
+                Phase::Down(cause) => return Err(*cause),
+            };
+            match timeout_at(patience, phase.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(Cause::Closed),
+                Err(_) => return Err(Cause::TimedOut),
+            }
+        }
+    }
+
+    /// Waits for the first attempt that comes to an end; one that failed is not repeated here.
+    pub(crate) async fn connected(&self) -> Result<(), Cause> {
+        let deadline = Instant::now() + self.connector.connection_timeout;
+        let mut phase = self.phase()?;
+        loop {
+            match &*phase.borrow_and_update() {
+                Phase::Live(live) if !live.is_over() => return Ok(()),
+                Phase::Down(cause) => return Err(*cause),
+                Phase::Live(_) | Phase::Connecting(_) => {}
+            }
+            match timeout_at(deadline, phase.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(Cause::Closed),
+                Err(_) => return Err(Cause::TimedOut),
+            }
+        }
+    }
+
+    /// Throws a connection away that is stuck, and with it all that waits in it, and connects anew
+    /// on the runtime of this call. Calls don't wait for that.
+    pub(crate) fn replace(&self, stuck: &Arc<Live>) {
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        let mut supervisor = self.supervisor.write().unwrap_or_else(PoisonError::into_inner);
+        let is_current = supervisor.as_ref().is_some_and(|current| {
+            matches!(&*current.phase.borrow(), Phase::Live(live) if Arc::ptr_eq(live, stuck))
+        });
+        if is_current {
+            tracing::debug!("connection to the cache is stuck, replacing it");
+            *supervisor = Some(self.start(&runtime, Phase::Down(Cause::TimedOut)));
+        }
+        // Also where its runtime doesn't run to see the end of its supervisor.
+        stuck.task.abort();
+    }
+
+    fn ready_at_once(&self) -> Option<Arc<Live>> {
+        let supervisor = self.supervisor.read().unwrap_or_else(PoisonError::into_inner);
+        match &*supervisor.as_ref()?.phase.borrow() {
+            Phase::Live(live) if !live.is_over() => Some(Arc::clone(live)),
+            _ => None,
+        }
+    }
+
+    fn phase(&self) -> Result<watch::Receiver<Phase>, Cause> {
+        let runs = |supervisor: &&Supervisor| !supervisor.task.is_finished();
+        {
+            let supervisor = self.supervisor.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(running) = supervisor.as_ref().filter(runs) {
+                return Ok(running.phase.clone());
+            }
+        }
+        let runtime = Handle::try_current().map_err(|_| Cause::NoRuntime)?;
+        let mut supervisor = self.supervisor.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = supervisor.as_ref().filter(runs) {
+            return Ok(running.phase.clone());
+        }
+        let patience = Instant::now() + self.connector.operation_timeout;
+        let started = self.start(&runtime, Phase::Connecting(patience));
+        Ok(supervisor.insert(started).phase.clone())
+    }
+
+    fn start(&self, runtime: &Handle, first: Phase) -> Supervisor {
+        let (sender, phase) = watch::channel(first);
+        let run = supervise(Arc::clone(&self.connector), sender, Arc::clone(&self.server));
+        Supervisor { task: runtime.spawn(run), phase }
+    }
+}
+
+async fn supervise(connector: Arc<Connector>, phase: watch::Sender<Phase>, server: Arc<AtomicU8>) {
+    let mut backoff = Backoff::default();
+    loop {
+        let limit = backoff.limit(connector.connection_timeout);
+        match connector.connect(limit).await {
+            Ok(mut connected) => {
+                server.store(connected.server as u8, Ordering::Relaxed);
+                tracing::debug!(server = connected.server.name(), "connected to the cache");
+                let begun = Instant::now();
+                phase.send_replace(Phase::Live(Arc::new(Live {
+                    client: connected.client,
+                    runtime: Handle::current(),
+                    task: connected.task.handle(),
+                    answers: AtomicU64::new(0),
+                    leases_by_script: AtomicBool::new(false),
+                    checking: AtomicBool::new(false),
+                })));
+                connected.task.ended().await;
+                tracing::debug!("connection to the cache is gone");
+                if begun.elapsed() >= STABLE {
+                    backoff = Backoff::default();
+                    let patience = Instant::now() + connector.operation_timeout;
+                    phase.send_replace(Phase::Connecting(patience));
+                    continue;
+                }
+                phase.send_replace(Phase::Down(Cause::Closed));
+            }
+            Err(cause) => {
+                tracing::debug!(%cause, "no connection to the cache");
+                phase.send_replace(Phase::Down(cause));
+            }
+        }
+        sleep(backoff.pause()).await;
+    }
+}
+
+/// How long to wait before the next attempt, and how long that one may take.
+#[derive(Default)]
+struct Backoff {
+    failures: u32,
+}
+
+impl Backoff {
+    fn limit(&self, full: Duration) -> Duration {
+        if self.failures.is_multiple_of(FULL_ATTEMPT_EACH) { full } else { full.min(SHORT_ATTEMPT) }
+    }
+
+    /// Doubles from attempt to attempt up to the longest pause, of which up to half is left to
+    /// chance: many processes that lost one server don't come back at the same instant.
+    fn pause(&mut self) -> Duration {
+        let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.failures.min(16)));
+        self.failures = self.failures.saturating_add(1);
+        doubled.min(LONGEST_PAUSE).mul_f64(0.5 + 0.5 * fastrand::f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_up_to_two_seconds_and_differ() {
+        let mut backoff = Backoff::default();
+        let pauses: Vec<_> = (0..40).map(|_| backoff.pause()).collect();
+
+        assert!(pauses[0] <= FIRST_PAUSE);
+        assert!(pauses.iter().all(|pause| *pause <= LONGEST_PAUSE));
+        assert!(pauses[20..].iter().all(|pause| *pause >= LONGEST_PAUSE / 2));
+        assert!(pauses[20..].iter().any(|pause| *pause != pauses[39]));
+    }
+
+    #[test]
+    fn no_attempt_takes_longer_than_configured_and_most_take_less() {
+        let full = Duration::from_secs(30);
+        let mut backoff = Backoff::default();
+        let mut limits = Vec::new();
+        for _ in 0..5 {
+            limits.push(backoff.limit(full));
+            backoff.pause();
+        }
+
+        let short = SHORT_ATTEMPT;
+        assert_eq!(limits, [full, short, short, short, full]);
+    }
+}

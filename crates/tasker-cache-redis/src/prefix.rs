@@ -1,0 +1,185 @@
+//! Deleting: one key, many, or all that a prefix covers.
+
+use std::collections::BTreeMap;
+
+use fred::interfaces::{ClientLike, ClusterInterface, KeysInterface};
+use fred::types::config::Server;
+use fred::types::{Key as ClientKey, Value};
+use fred::util::redis_keyslot;
+use tokio::time::Instant;
+
+use crate::cause::Cause;
+use crate::core::{Session, Timed};
+
+/// How many keys the server looks at for one page.
+const PAGE: u32 = 1000;
+
+/// How many keys one command deletes at most.
+const CHUNK: usize = 512;
+
+/// How many operation timeouts a whole prefix may take; a page has one for itself.
+const WHOLE: u32 = 120;
+
+/// Deletes keys; returns how many there were.
+pub(crate) async fn unlink(session: &Session, keys: Vec<ClientKey>) -> Result<u64, Cause> {
+    if session.core.is_cluster() {
+        return unlink_by_slot(session, keys).await;
+    }
+    let mut deleted = 0;
+    for chunk in keys.chunks(CHUNK) {
+        let chunk = chunk.to_vec();
+        let answer: Value =
+            session.request(0, async move |client: Timed| client.unlink(chunk).await).await?;
+        deleted += count(session, &answer)?;
+    }
+    Ok(deleted)
+}
+
+/// A command may name keys of one slot only, also where one node has several.
+async fn unlink_by_slot(session: &Session, mut keys: Vec<ClientKey>) -> Result<u64, Cause> {
+    if keys.len() == 1 {
+        let key = keys.swap_remove(0);
+        let answer: Value =
+            session.request(0, async move |client: Timed| client.unlink(key).await).await?;
+        return count(session, &answer);
+    }
+    let mut slots: BTreeMap<u16, Vec<ClientKey>> = BTreeMap::new();
+    for key in keys {
+        slots.entry(redis_keyslot(key.as_bytes())).or_default().push(key);
+    }
+    let groups: Vec<Vec<ClientKey>> = slots.into_values().collect();
+    let mut deleted = 0;
+    for some in groups.chunks(CHUNK) {
+        let some = some.to_vec();
+        let expected = some.len();
+        let answers: Value = session
+            .request(0, async move |client: Timed| {
+                let pipeline = client.pipeline().with_options(client.options());
+                for keys in some {
+                    let _: () = pipeline.unlink(keys).await?;
+                }
+                pipeline.all().await
+            })
+            .await?;
+        deleted += match answers {
+            Value::Array(answers) if answers.len() == expected => {
+                answers.iter().map(|answer| count(session, answer)).sum::<Result<u64, _>>()?
+            }
+            answer if expected == 1 => count(session, &answer)?,
+            _ => return Err(session.garbled()),
+        };
+    }
+    Ok(deleted)
+}
+
+fn count(session: &Session, answer: &Value) -> Result<u64, Cause> {
+    match answer {
+        Value::Integer(number) => Ok(u64::try_from(*number).unwrap_or(0)),
+        _ => Err(session.garbled()),
+    }
+}
+
+/// Deletes the key that is the prefix and all below it, on all nodes of a cluster.
+///
+/// It goes by the text of keys, so where another region has the same text its entries go too:
+/// deleting more than was asked for is always safe.
+pub(crate) async fn delete(session: &Session, prefix: &str) -> Result<u64, Cause> {
+    let timeout = session.core.link.connector().operation_timeout;
+    let end = Instant::now() + timeout.saturating_mul(WHOLE);
+    let mut deleted = unlink(session, vec![ClientKey::from(prefix)]).await?;
+    for node in nodes(session) {
+        let mut cursor = "0".to_owned();
+        loop {
+            let deadline = session.core.deadline();
+            if deadline > end {
+                return Err(Cause::TimedOut);
+            }
+            let session = Session { deadline, ..session.clone() };
+            let (next, found) = page(&session, node.clone(), cursor, prefix).await?;
+            if !found.is_empty() {
+                deleted += unlink(&session, found).await?;
+            }
+            if next == "0" {
+                break;
+            }
+            cursor = next;
+        }
+    }
+    Ok(deleted)
+}
+
+/// Returns the nodes to ask one by one: all primaries of a cluster, or the one there is.
+fn nodes(session: &Session) -> Vec<Option<Server>> {
+    let routes = session.core.is_cluster().then(|| session.live.client.cached_cluster_state());
+    match routes.flatten() {
+        Some(routes) => routes.unique_primary_nodes().into_iter().map(Some).collect(),
+        None => vec![None],
+    }
+}
+
+/// Returns the cursor of the next page and the keys of this one that the prefix covers.
+async fn page(
+    session: &Session,
+    node: Option<Server>,
+    cursor: String,
+    prefix: &str,
+) -> Result<(String, Vec<ClientKey>), Cause> {
+    let pattern = format!("{}:*", escaped(prefix));
+    let answer: Value = session
+        .request_to(node, 0, async move |client: Timed| {
+            client.scan_page(cursor, pattern, Some(PAGE), None).await
+        })
+        .await?;
+    let Value::Array(parts) = answer else {
+        return Err(session.garbled());
+    };
+    let mut parts = parts.into_iter();
+    let (Some(next), Some(Value::Array(keys)), None) = (parts.next(), parts.next(), parts.next())
+    else {
+        return Err(session.garbled());
+    };
+    let next = next.as_string().ok_or(Cause::Garbled)?;
+    let mut covered = Vec::with_capacity(keys.len());
+    for key in keys {
+        if let Some(key) = session.bulk(key)?.filter(|key| is_below(prefix, key)) {
+            covered.push(ClientKey::from(key));
+        }
+    }
+    Ok((next, covered))
+}
+
+/// The rule itself; the pattern only spares the server to send what doesn't pass.
+fn is_below(prefix: &str, key: &[u8]) -> bool {
+    key.strip_prefix(prefix.as_bytes()).is_some_and(|rest| rest.starts_with(b":"))
+}
+
+/// Takes the meaning from what a pattern means something by.
+fn escaped(prefix: &str) -> String {
+    let mut pattern = String::with_capacity(prefix.len() + 8);
+    for c in prefix.chars() {
+        if "*?[]\\^-".contains(c) {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_pattern_means_something_by_is_escaped() {
+        assert_eq!(escaped("app[1]:a*b?c\\d^e-f"), "app\\[1\\]:a\\*b\\?c\\\\d\\^e\\-f");
+        assert_eq!(escaped("app:template"), "app:template");
+    }
+
+    #[test]
+    fn a_prefix_has_below_it_what_goes_on_with_a_separator() {
+        assert!(is_below("a:b", b"a:b:c"));
+        assert!(!is_below("a:b", b"a:bc"));
+        assert!(!is_below("a:b", b"a:b"));
+        assert!(!is_below("a[1]", b"a1:b"));
+    }
+}

@@ -1,0 +1,226 @@
+//! Servers that are away, hang, come back or don't let us in.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{LONG, TIMEOUT, config, connected, entry, eventually, idle, key, minute, text};
+use tasker_cache_core::{Backend, ErrorKind};
+use tasker_cache_redis::{Redis, RedisConfig};
+use tasker_cache_testkit::proxy::{Direction, Fault, FaultProxy};
+use tasker_cache_testkit::server::RedisServer;
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+async fn works(backend: &Redis) -> bool {
+    backend.ping().await.is_ok()
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_is_said_at_once_and_used_once_it_is_there() {
+    let server = RedisServer::start().await;
+    server.kill().await;
+    let backend = idle(&server.url());
+    let begun = Instant::now();
+
+    let error = backend.ready().await.expect_err("nobody listens");
+    assert_eq!(error.to_string(), "the connection was refused");
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    let begun = Instant::now();
+    let failed = backend.get(&key("k")).await.expect_err("nobody listens");
+    assert_eq!(failed.kind(), ErrorKind::Unavailable);
+    assert!(begun.elapsed() < TIMEOUT / 2, "{:?}", begun.elapsed());
+
+    server.restart().await;
+    eventually("it is used", || works(&backend)).await;
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_said_within_the_connection_timeout() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("redis://{}", silent.local_addr().expect("bound"));
+    let short = Duration::from_millis(500);
+    let backend = Redis::new(config(&url).connection_timeout(short)).expect("a configuration");
+    let begun = Instant::now();
+
+    let error = backend.ready().await.expect_err("it never answers");
+
+    assert_eq!(error.to_string(), "no answer in time");
+    assert!(begun.elapsed() >= short && begun.elapsed() < LONG / 4, "{:?}", begun.elapsed());
+    let begun = Instant::now();
+    assert!(backend.get(&key("k")).await.is_err());
+    assert!(begun.elapsed() < TIMEOUT * 2, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_said_in_words_and_tried_again() {
+    let server = RedisServer::builder().password("right").start().await;
+    let at = server.address();
+    for (url, words) in [
+        (format!("redis://:wrong@{at}"), "wrong user or password"),
+        (format!("redis://{at}"), "the server wants a password, and none is configured"),
+    ] {
+        let error = idle(&url).ready().await.expect_err("not let in");
+        assert_eq!(error.to_string(), words);
+        assert_eq!(error.kind(), ErrorKind::Authentication);
+    }
+    let backend = idle(&format!("redis://:later@{at}"));
+    backend.ready().await.expect_err("not let in yet");
+
+    server.command(&["CONFIG", "SET", "requirepass", "later"]).await;
+    eventually("it is let in", || works(&backend)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_loads_is_said_in_words_and_waited_for() {
+    // It looks at its clients after each of so many bytes, and takes its time for each key.
+    let often = ["--loading-process-events-interval-bytes", "1024"];
+    let server = RedisServer::builder().arg(often[0]).arg(often[1]).start().await;
+    let filler = "x".repeat(2_000);
+    for number in 0..10 {
+        let letters: String = filler.chars().map(|_| fastrand::alphanumeric()).collect();
+        server.command(&["SET", &format!("filler:{number}"), &letters]).await;
+    }
+    server.command(&["CONFIG", "SET", "key-load-delay", "200000"]).await;
+    let url = server.url();
+    let loads = async { server.try_command(&["DEBUG", "RELOAD"]).await.is_ok() };
+    let said = async {
+        loop {
+            let error = idle(&url).ready().await.err().filter(|e| e.kind() == ErrorKind::NotReady);
+            match error {
+                Some(error) => return error.to_string(),
+                None => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    };
+
+    let (loaded, said) = tokio::join!(loads, tokio::time::timeout(LONG, said));
+
+    assert_eq!(said.as_deref(), Ok("the server is loading its data"));
+    assert!(loaded);
+    eventually("it is used", || async { idle(&url).ready().await.is_ok() }).await;
+}
+
+#[tokio::test]
+async fn a_host_without_an_address_is_said_in_words() {
+    let error = idle("redis://no-such-host.invalid").ready().await.expect_err("no such host");
+
+    assert_eq!(error.to_string(), "the host was not found");
+}
+
+#[tokio::test]
+async fn a_killed_server_is_used_again_once_it_is_back() {
+    let server = RedisServer::start().await;
+    let backend = connected(&server.url()).await;
+    let key = key("k");
+    backend.set(&key, entry("v"), minute()).await.expect("it runs");
+
+    server.kill().await;
+    assert!(backend.get(&key).await.is_err());
+    let begun = Instant::now();
+    for _ in 0..100 {
+        assert!(backend.get(&key).await.is_err());
+    }
+    assert!(begun.elapsed() < TIMEOUT * 4, "{:?}", begun.elapsed());
+
+    server.restart().await;
+    eventually("it is used", || works(&backend)).await;
+    assert_eq!(text(backend.get(&key).await.expect("it runs")), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hung_server_slows_calls_for_one_operation_timeout_only() {
+    let server = RedisServer::start().await;
+    let backend = connected(&server.url()).await;
+    let key = key("k");
+    server.pause();
+
+    let begun = Instant::now();
+    assert!(backend.get(&key).await.is_err());
+    assert!(begun.elapsed() < TIMEOUT * 3, "{:?}", begun.elapsed());
+    let begun = Instant::now();
+    for _ in 0..100 {
+        assert!(backend.get(&key).await.is_err());
+    }
+    assert!(begun.elapsed() < TIMEOUT, "{:?}", begun.elapsed());
+
+    server.resume();
+    eventually("it is used", || works(&backend)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_loses_everything_is_replaced() {
+    let server = RedisServer::start().await;
+    let proxy = FaultProxy::start(server.address()).await;
+    let backend = connected(&server.url_at(proxy.address())).await;
+    proxy.set(Fault::BlackHole(Direction::Both));
+
+    let error = backend.ping().await.expect_err("nothing arrives");
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    proxy.clear();
+    eventually("it is used", || works(&backend)).await;
+    assert!(proxy.counts().connections >= 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn full_buffers_of_a_hung_server_end_calls_and_not_the_backend() {
+    let server = RedisServer::start().await;
+    let backend = connected(&server.url()).await;
+    server.pause();
+    let large = entry(&"x".repeat(1_000_000));
+    let begun = Instant::now();
+    let writes: Vec<_> = (0..200)
+        .map(|number| {
+            let (backend, large, key) = (backend.clone(), large.clone(), key(&number.to_string()));
+            tokio::spawn(async move { backend.set(&key, large, minute()).await })
+        })
+        .collect();
+
+    for write in writes {
+        assert!(write.await.expect("no panic").is_err());
+    }
+    assert!(begun.elapsed() < LONG / 4, "{:?}", begun.elapsed());
+    server.resume();
+    eventually("it is used", || works(&backend)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_and_cut_replies_are_survived() {
+    let server = RedisServer::start().await;
+    let proxy = FaultProxy::start(server.address()).await;
+    let backend = connected(&server.url_at(proxy.address())).await;
+    let key = key("k");
+    backend.set(&key, entry("v"), minute()).await.expect("it runs");
+
+    for fault in [Fault::Garbage, Fault::ResetMidReply, Fault::DuplicateReplies, Fault::Slices] {
+        proxy.set(fault);
+        for _ in 0..20 {
+            if let Ok(Some(found)) = backend.get(&key).await {
+                assert_eq!(text(Some(found)).as_deref(), Some("v"), "{fault:?}");
+            }
+        }
+        proxy.clear();
+        eventually(&format!("it is used after {fault:?}"), || async {
+            matches!(backend.get(&key).await, Ok(Some(_)))
+        })
+        .await;
+    }
+}
+
+#[test]
+fn a_backend_outlives_the_runtime_it_connected_on() {
+    let run = |future: &dyn Fn(Redis) -> std::pin::Pin<Box<dyn Future<Output = ()>>>, backend| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(future(backend));
+    };
+    let keeper = tokio::runtime::Runtime::new().expect("a runtime");
+    let server = keeper.block_on(RedisServer::start());
+    let backend = Redis::new(RedisConfig::new(&server.url()).expect("a URL")).expect("usable");
+
+    for _ in 0..3 {
+        let ping = |backend: Redis| -> std::pin::Pin<Box<dyn Future<Output = ()>>> {
+            Box::pin(async move { backend.ping().await.expect("a connection on this runtime") })
+        };
+        run(&ping, backend.clone());
+    }
+}

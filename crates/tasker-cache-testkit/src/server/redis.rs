@@ -1,0 +1,289 @@
+//! A server that speaks Redis' protocol: Redis itself, Valkey or Dragonfly.
+
+mod builder;
+mod service;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+pub use self::builder::RedisBuilder;
+use self::service::RedisService;
+use crate::server::daemon::Daemon;
+use crate::server::{Program, Reply, StartError};
+
+/// How long a command may take.
+const COMMAND: Duration = Duration::from_secs(60);
+
+/// A running `redis-server`, `valkey-server` or `dragonfly`.
+///
+/// It keeps nothing on disk unless it is told to [`save`](Self::save), and ends when it is dropped.
+///
+/// ```no_run
+/// # async fn example() {
+/// use tasker_cache_testkit::server::RedisServer;
+///
+/// let server = RedisServer::start().await;
+/// assert!(server.command(&["SET", "key", "value"]).await.is_ok());
+/// server.kill().await;
+/// server.restart().await;
+/// assert_eq!(server.command(&["DBSIZE"]).await.integer(), Some(0));
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct RedisServer {
+    daemon: Daemon<RedisService>,
+}
+
+impl RedisServer {
+    /// Starts a plain `redis-server`.
+    ///
+    /// # Panics
+    ///
+    /// If it can't be had within 20 s, with the end of its log.
+    ///
+    /// ```no_run
+    /// # async fn example() {
+    /// # use tasker_cache_testkit::server::RedisServer;
+    /// let server = RedisServer::start().await;
+    /// # }
+    /// ```
+    pub async fn start() -> Self {
+        Self::builder().start().await
+    }
+
+    /// Returns a builder, for a server with more to it.
+    ///
+    /// ```no_run
+    /// # async fn example() {
+    /// # use tasker_cache_testkit::server::RedisServer;
+    /// let server = RedisServer::builder().password("p@ss:/").start().await;
+    /// # }
+    /// ```
+    pub fn builder() -> RedisBuilder {
+        RedisBuilder::default()
+    }
+
+    async fn launch(service: RedisService) -> Result<Self, StartError> {
+        Ok(Self { daemon: Daemon::start(service).await? })
+    }
+
+    /// Returns which program it is.
+    #[must_use]
+    pub fn program(&self) -> Program {
+        self.daemon.service().program
+    }
+
+    /// Returns the address it listens on; it is kept over restarts.
+    ///
+    /// # Panics
+    ///
+    /// If it listens on a unix socket only.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        let is_unix = self.daemon.service().is_unix();
+        assert!(!is_unix, "a server on a unix socket has no address: use its `socket()`");
+        self.daemon.place().address()
+    }
+
+    /// Returns the port it listens on; it is kept over restarts.
+    ///
+    /// # Panics
+    ///
+    /// If it listens on a unix socket only.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.address().port()
+    }
+
+    /// Returns the file of its unix socket, if it was started with one.
+    #[must_use]
+    pub fn socket(&self) -> Option<PathBuf> {
+        self.daemon.service().is_unix().then(|| self.daemon.place().socket())
+    }
+
+    /// Returns its URL, with the credentials of its user or else its password, percent-encoded.
+    ///
+    /// `redis://127.0.0.1:PORT`, `rediss://…` with TLS, `unix://…/socket` on a unix socket.
+    ///
+    /// ```no_run
+    /// # async fn example() {
+    /// # use tasker_cache_testkit::server::RedisServer;
+    /// let server = RedisServer::builder().password("p@ss").start().await;
+    /// assert_eq!(server.url(), format!("redis://:p%40ss@127.0.0.1:{}", server.port()));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn url(&self) -> String {
+        match self.socket() {
+            Some(socket) => self.daemon.service().unix_url(&socket),
+            None => self.url_at(self.address()),
+        }
+    }
+
+    /// Returns its URL with another address in it: that of a
+    /// [`FaultProxy`](crate::proxy::FaultProxy).
+    ///
+    /// ```no_run
+    /// # async fn example() {
+    /// # use tasker_cache_testkit::{proxy::FaultProxy, server::RedisServer};
+    /// let server = RedisServer::start().await;
+    /// let proxy = FaultProxy::start(server.address()).await;
+    /// let url = server.url_at(proxy.address());
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn url_at(&self, address: SocketAddr) -> String {
+        self.daemon.service().url(address)
+    }
+
+    /// Returns the pid of the server's process; each start has another.
+    ///
+    /// # Panics
+    ///
+    /// If it was stopped or killed.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.daemon.pid()
+    }
+
+    /// Tells whether the process is there, paused or not.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.daemon.is_running()
+    }
+
+    /// Stops the process where it is (SIGSTOP); returns when it stands.
+    ///
+    /// Its connections stay open, and the kernel accepts further ones, but nobody answers.
+    ///
+    /// # Panics
+    ///
+    /// If it does not run.
+    pub fn pause(&self) {
+        self.daemon.pause();
+    }
+
+    /// Lets a paused process go on (SIGCONT): it then answers all that was sent meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// If it does not run.
+    pub fn resume(&self) {
+        self.daemon.resume();
+    }
+
+    /// Kills the process (SIGKILL) and waits until it is gone; nothing if it does not run.
+    pub async fn kill(&self) {
+        self.daemon.kill().await;
+    }
+
+    /// Asks the process to end (SIGTERM) and waits until it is gone; nothing if it does not run.
+    ///
+    /// # Panics
+    ///
+    /// If it is still there after 20 s, as a paused one is.
+    pub async fn stop(&self) {
+        self.daemon.stop().await;
+    }
+
+    /// Starts it on the same port with nothing in it; kills it first if it still runs.
+    ///
+    /// # Panics
+    ///
+    /// If it is not ready within 20 s.
+    pub async fn restart(&self) {
+        self.daemon.restart(|place| service::remove_if_there(&service::snapshot(place))).await;
+    }
+
+    /// Starts it on the same port with what it last [saved](Self::save); kills it first if it
+    /// still runs. What was written since then is lost, and what was deleted is back.
+    ///
+    /// # Panics
+    ///
+    /// If nothing was saved, or it is not ready within 20 s.
+    ///
+    /// ```no_run
+    /// # async fn example() {
+    /// # use tasker_cache_testkit::server::RedisServer;
+    /// let server = RedisServer::start().await;
+    /// server.command(&["SET", "key", "old"]).await;
+    /// server.save().await;
+    /// server.command(&["DEL", "key"]).await;
+    /// server.restart_with_snapshot().await;
+    /// assert_eq!(server.command(&["GET", "key"]).await.text(), Some("old"));
+    /// # }
+    /// ```
+    pub async fn restart_with_snapshot(&self) {
+        self.daemon
+            .restart(|place| {
+                let is_there = service::snapshot(place).is_file();
+                let nothing = || io::Error::other("nothing was saved: call `save()` before");
+                is_there.then_some(()).ok_or_else(nothing)
+            })
+            .await;
+    }
+
+    /// Writes what it holds to disk, for [`restart_with_snapshot`](Self::restart_with_snapshot).
+    ///
+    /// # Panics
+    ///
+    /// If it can't, as Dragonfly, which is started without a file to save to.
+    pub async fn save(&self) {
+        let reply = self.command(&["SAVE"]).await;
+        assert!(reply.is_ok(), "the server did not save: {reply}");
+    }
+
+    /// Runs a command as an administrator, on a connection of its own.
+    ///
+    /// With Redis and Valkey it takes a unix socket beside the port, so it works with TLS too and
+    /// no proxy sees it. `DEBUG` is allowed.
+    ///
+    /// # Panics
+    ///
+    /// If there is no answer within 60 s. An error that the server answers is a [`Reply::Error`].
+    ///
+    /// ```no_run
+    /// # async fn example() {
+    /// # use tasker_cache_testkit::server::RedisServer;
+    /// let server = RedisServer::start().await;
+    /// assert!(server.command(&["CONFIG", "SET", "maxmemory", "1"]).await.is_ok());
+    /// let bytes: &[&[u8]] = &[b"SET", b"key", b"\xff\x00"];
+    /// server.command(bytes).await;
+    /// # }
+    /// ```
+    pub async fn command<A: AsRef<[u8]>>(&self, args: &[A]) -> Reply {
+        match self.try_command(args).await {
+            Ok(reply) => reply,
+            Err(error) => self.daemon.give_up(&format!("did not answer a command: {error}")),
+        }
+    }
+
+    /// Runs a command like [`command`](Self::command), where the server may be down or paused.
+    ///
+    /// # Errors
+    ///
+    /// The connection's error, or [`TimedOut`](io::ErrorKind::TimedOut) after 60 s.
+    ///
+    /// ```no_run
+    /// # async fn example() {
+    /// # use tasker_cache_testkit::server::RedisServer;
+    /// let server = RedisServer::start().await;
+    /// server.kill().await;
+    /// assert!(server.try_command(&["PING"]).await.is_err());
+    /// # }
+    /// ```
+    pub async fn try_command<A: AsRef<[u8]>>(&self, args: &[A]) -> io::Result<Reply> {
+        let exchange = self.daemon.service().exchange(self.daemon.place(), args);
+        timeout(COMMAND, exchange).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Returns the folder that holds the server's log and data; it is removed with the server.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.daemon.place().folder()
+    }
+}

@@ -1,0 +1,91 @@
+//! How a server that speaks Redis' protocol is to be started.
+
+use crate::server::redis::service::{RedisService, User};
+use crate::server::{Program, RedisServer, StartError};
+
+/// Says how a [`RedisServer`] is to be started.
+///
+/// ```no_run
+/// # async fn example() {
+/// use tasker_cache_testkit::server::{Program, RedisServer};
+///
+/// let server = RedisServer::builder()
+///     .program(Program::Valkey)
+///     .user("cache", "s3cret", "~app:* +@read +@write")
+///     .arg("--maxmemory")
+///     .arg("64mb")
+///     .start()
+///     .await;
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder starts nothing by itself"]
+pub struct RedisBuilder {
+    pub(super) service: RedisService,
+}
+
+impl Default for RedisBuilder {
+    fn default() -> Self {
+        Self { service: RedisService::new(Program::Redis) }
+    }
+}
+
+impl RedisBuilder {
+    /// Takes another program than Redis: [`Program::Valkey`] or [`Program::Dragonfly`].
+    ///
+    /// Dragonfly is started in its cache mode with 512 MB, on plain TCP only.
+    pub fn program(mut self, program: Program) -> Self {
+        self.service.program = program;
+        self
+    }
+
+    /// Demands this password of the default user; any characters but NUL. Default: none.
+    pub fn password(mut self, password: impl Into<String>) -> Self {
+        self.service.password = Some(password.into());
+        self
+    }
+
+    /// Adds a user with a password and the rules of its ACL, such as `~app:* +@read`; the URL then
+    /// names that user. The harness itself goes on as the default user.
+    pub fn user(
+        mut self,
+        name: impl Into<String>,
+        password: impl Into<String>,
+        rules: impl Into<String>,
+    ) -> Self {
+        let (name, password, rules) = (name.into(), password.into(), rules.into());
+        self.service.user = Some(User { name, password, rules });
+        self
+    }
+
+    /// Listens on a unix socket instead of a port.
+    pub fn unix_socket(mut self) -> Self {
+        self.service.is_unix = true;
+        self
+    }
+
+    /// Adds an argument to the command line, behind those of the harness.
+    pub fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.service.extra.push(arg.into());
+        self
+    }
+
+    /// Starts the server and waits until it answers.
+    ///
+    /// # Panics
+    ///
+    /// If it can't be had within 20 s, with the end of its log.
+    pub async fn start(self) -> RedisServer {
+        self.try_start().await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Starts the server and waits until it answers, at most 20 s.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], in words.
+    pub async fn try_start(self) -> Result<RedisServer, StartError> {
+        self.service.check()?;
+        RedisServer::launch(self.service).await
+    }
+}
