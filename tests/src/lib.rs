@@ -3,6 +3,7 @@
 pub mod history;
 pub mod model;
 pub mod sim;
+pub mod simulation;
 
 /// The examples of the front page and of the book, compiled and run.
 #[cfg(doctest)]

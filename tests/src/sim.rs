@@ -127,7 +127,8 @@ impl Backend for Sim {
     }
 
     async fn fill(&self, lease: Lease, entry: Entry, ttl: Ttl) -> Result<Fill> {
-        self.call(Operation::Fill, move |store| store.fill(&lease, entry, ttl.get().min(MAX_TTL))).await
+        self.call(Operation::Fill, move |store| store.fill(&lease, entry, ttl.get().min(MAX_TTL)))
+            .await
     }
 
     async fn release(&self, lease: Lease) -> Result<()> {
