@@ -240,7 +240,11 @@ impl<L> Flights<L> {
         let sealed = match target {
             Target::Key(key) => self.by_key.remove_entry(key).into_iter().collect(),
             Target::Prefix(prefix) => {
-                self.by_key.extract_if(|key, _| prefix.covers(key)).collect::<Vec<_>>()
+                let below = self.by_key.extract_if(|key, _| prefix.covers(key));
+                let mut below = below.collect::<Vec<_>>();
+                // In an order that a simulation repeats.
+                below.sort_unstable_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
+                below
             }
         };
         for (key, flights) in sealed {
