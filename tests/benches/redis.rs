@@ -76,8 +76,7 @@ async fn ours(url: &str) -> Redis {
 async fn main() {
     let server = RedisServer::start().await;
     let url = server.url();
-    let (fred, redis_rs, ours) =
-        (raw_fred(&url).await, raw_redis_rs(&url).await, ours(&url).await);
+    let (fred, redis_rs, ours) = (raw_fred(&url).await, raw_redis_rs(&url).await, ours(&url).await);
     let keys: Arc<[Key]> = (0..KEYS)
         .map(|number| {
             let region = KeyBuilder::region("tasker", "template", 0).segment("payments");
@@ -89,7 +88,10 @@ async fn main() {
         ours.set(key, Entry::new("x".repeat(VALUE)), day).await.expect("a server");
     }
 
-    println!("{:32} {:>6} {:>10} {:>7}  target", "median of 15 rotated rounds", "tasks", "ops/s", "ratio");
+    println!(
+        "{:32} {:>6} {:>10} {:>7}  target",
+        "median of 15 rotated rounds", "tasks", "ops/s", "ratio"
+    );
     for (tasks, operations) in TASKS {
         let mut rates = [const { Vec::new() }; 4];
         for round in 0..ROUNDS {
@@ -107,11 +109,16 @@ async fn main() {
                     }
                     1 => {
                         let client = (redis_rs.clone(), Arc::clone(&keys));
-                        throughput(tasks, operations, &client, |(mut client, keys), at| async move {
-                            let value: Option<Vec<u8>> =
-                                client.get(keys[at].as_str()).await.expect("a hit");
-                            assert_eq!(black_box(value).expect("a hit").len(), VALUE + 56);
-                        })
+                        throughput(
+                            tasks,
+                            operations,
+                            &client,
+                            |(mut client, keys), at| async move {
+                                let value: Option<Vec<u8>> =
+                                    client.get(keys[at].as_str()).await.expect("a hit");
+                                assert_eq!(black_box(value).expect("a hit").len(), VALUE + 56);
+                            },
+                        )
                         .await
                     }
                     2 => {
@@ -141,7 +148,8 @@ async fn main() {
             256 => ">= 2.5",
             _ => "",
         };
-        let names = ["raw fred get", "redis-rs ConnectionManager get", "Redis::get", "Redis::get_or_lease"];
+        let names =
+            ["raw fred get", "redis-rs ConnectionManager get", "Redis::get", "Redis::get_or_lease"];
         for (which, (name, rates)) in names.into_iter().zip(rates).enumerate() {
             let rate = median(rates);
             let target = if which > 1 { target } else { "" };

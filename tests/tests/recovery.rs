@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use tasker_cache::{BreakerSettings, Cache, CircuitState, Invalidation, Region, Usage};
+use tasker_cache_testkit::Recorder;
 use tasker_cache_tests::sim::{Sim, Weather};
 use tokio::time::{Instant, sleep};
 
@@ -328,4 +329,39 @@ async fn the_recovery_task_ends_with_the_last_handle() {
     drop(cache);
 
     until("the task's end", || tasks() == 0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_is_not_reachable_at_first_is_used_once_it_is() {
+    let (recorder, store) = (Recorder::default(), store());
+    let _recording = recorder.install();
+    store.reachable(false);
+    let cache = Cache::builder(store.clone()).unreachable().build();
+    let region = numbers(&cache);
+    assert_eq!(cache.circuit_state(), Some(CircuitState::Open));
+
+    assert_eq!(load(&region, "a", 1).await, 1);
+    assert_eq!(region.invalidate("a").await, Invalidation::Deferred);
+    assert_eq!(store.executed(), 0);
+    store.reachable(true);
+
+    until("the backend is used", || cache.circuit_state() == Some(CircuitState::Closed)).await;
+    until("it is said", || recorder.count("Cache backend connected (recovered)") == 1).await;
+    assert_eq!(recorder.count("Circuit breaker opened (failing fast)"), 0);
+    assert_eq!(cache.status().pending.keys, 0);
+    assert_eq!((load(&region, "a", 2).await, load(&region, "a", 3).await), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_breaker_the_first_answer_is_told_too() {
+    let (recorder, store) = (Recorder::default(), store());
+    let _recording = recorder.install();
+    store.reachable(false);
+    let _cache = Cache::builder(store.clone()).unreachable().without_breaker().build();
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(recorder.count("Cache backend connected (recovered)"), 0);
+
+    store.reachable(true);
+
+    until("it is said", || recorder.count("Cache backend connected (recovered)") == 1).await;
 }

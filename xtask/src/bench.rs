@@ -5,7 +5,8 @@ use std::process::Command;
 use std::thread;
 
 use crate::process::{self, Result, heading};
-use crate::workspace::Workspace;
+use crate::servers::Servers;
+use crate::workspace::{Package, Workspace};
 
 /// Runs each benchmark of the workspace whose name contains this one, or all of them.
 pub(crate) fn run(name: Option<&str>) -> Result<bool> {
@@ -19,11 +20,17 @@ pub(crate) fn run(name: Option<&str>) -> Result<bool> {
         })
         .collect();
     let wanted = matching(&all, name)?;
+    let packages: Vec<&Package> = workspace.packages.iter().collect();
+    let (servers, missing) = Servers::prepare(&workspace, &packages);
+    for complaint in &missing {
+        println!("error: {complaint}");
+    }
     println!("{}", machine()?);
-    let mut all_well = true;
+    let mut all_well = missing.is_empty();
     for (package, bench) in wanted {
         heading(&format!("{package}: {bench}"));
         let mut command = workspace.cargo("bench");
+        servers.tell(&mut command);
         command.args(["--package", package, "--bench", bench]);
         all_well &= process::succeeds(&mut command)?;
     }

@@ -4,31 +4,40 @@ use std::process::Command;
 
 use crate::process::{self, Result, Stopwatch, heading};
 use crate::workspace::{Package, Workspace};
-use crate::{features, tidy};
+use crate::{docs, features, publish, tidy, workflows};
 
 /// One of the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Format,
     Tidy,
+    Workflows,
     /// Each package by itself, so that none leans on a feature that another one turns on.
     Clippy,
     Features,
     Docs,
-    /// What would be uploaded, compiled from what would be uploaded.
+    /// What would be uploaded, compiled from what would be uploaded, and used.
     Package,
 }
 
 impl Step {
     /// Every step: the quick ones first.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Format, Self::Tidy, Self::Clippy, Self::Features, Self::Docs, Self::Package];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Format,
+        Self::Tidy,
+        Self::Workflows,
+        Self::Clippy,
+        Self::Features,
+        Self::Docs,
+        Self::Package,
+    ];
 
     /// Returns the name that selects the step on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Format => "format",
             Self::Tidy => "tidy",
+            Self::Workflows => "workflows",
             Self::Clippy => "clippy",
             Self::Features => "features",
             Self::Docs => "docs",
@@ -38,12 +47,13 @@ impl Step {
 
     fn run(self, workspace: &Workspace) -> Result<bool> {
         match self {
-            Self::Format => process::succeeds(&mut format(workspace)),
+            Self::Format => format(workspace),
             Self::Tidy => tidy::run(),
+            Self::Workflows => workflows::run(workspace),
             Self::Clippy => clippy(workspace),
             Self::Features => features::run(),
-            Self::Docs => process::succeeds(&mut docs(workspace)),
-            Self::Package => process::succeeds(&mut package(workspace)),
+            Self::Docs => docs::run(workspace),
+            Self::Package => publish::rehearse(workspace),
         }
     }
 }
@@ -58,7 +68,10 @@ pub(crate) fn run(steps: &[Step]) -> Result<bool> {
         }
         heading(step.name());
         let stopwatch = Stopwatch::start();
-        let passed = step.run(&workspace)?;
+        let passed = step.run(&workspace).unwrap_or_else(|error| {
+            println!("error: {error}");
+            false
+        });
         println!("{} took {}", step.name(), stopwatch.read());
         if !passed {
             failed.push(step.name());
@@ -72,11 +85,16 @@ pub(crate) fn run(steps: &[Step]) -> Result<bool> {
     Ok(failed.is_empty())
 }
 
-fn format(workspace: &Workspace) -> Command {
-    let mut command = Command::new("cargo");
-    command.current_dir(&workspace.root);
-    command.args(["fmt", "--all", "--check"]);
-    command
+fn format(workspace: &Workspace) -> Result<bool> {
+    let mut all_well = true;
+    // The fuzz targets are a workspace of their own.
+    for manifest in ["Cargo.toml", "fuzz/Cargo.toml"] {
+        let mut command = Command::new("cargo");
+        command.current_dir(&workspace.root);
+        command.args(["fmt", "--all", "--check", "--manifest-path", manifest]);
+        all_well &= process::succeeds(&mut command)?;
+    }
+    Ok(all_well)
 }
 
 fn clippy(workspace: &Workspace) -> Result<bool> {
@@ -88,20 +106,4 @@ fn clippy(workspace: &Workspace) -> Result<bool> {
         all_well &= process::succeeds(&mut command)?;
     }
     Ok(all_well)
-}
-
-fn docs(workspace: &Workspace) -> Command {
-    let mut command = workspace.cargo("doc");
-    command.env("RUSTDOCFLAGS", "-D warnings").args(["--workspace", "--no-deps", "--all-features"]);
-    command
-}
-
-/// Packages the published crates together: they need versions of each other that are nowhere yet.
-fn package(workspace: &Workspace) -> Command {
-    let mut command = workspace.cargo("package");
-    command.arg("--allow-dirty");
-    for package in workspace.published() {
-        command.args(["--package", &package.name]);
-    }
-    command
 }

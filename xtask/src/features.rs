@@ -5,11 +5,15 @@
 mod rules;
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::process::Command;
 
-use crate::process::{self, Result, heading};
+use crate::process::{self, Result, Stopwatch, heading};
 use crate::workspace::{Package, Workspace};
 use rules::Build;
+
+/// The crate whose features people choose from.
+const FACADE: &str = "tasker-cache";
 
 /// Checks every published package without features and with each feature alone.
 pub(crate) fn run() -> Result<bool> {
@@ -25,10 +29,7 @@ pub(crate) fn run() -> Result<bool> {
             command.args(["--no-deps", "--", "-D", "warnings"]);
             all_well &= process::succeeds(&mut command)?;
 
-            let mut command = workspace.cargo("tree");
-            select(&mut command, package, feature);
-            command.args(["--edges", "no-dev", "--prefix", "none", "--format", "{p}"]);
-            let tree = process::output_of(&mut command)?;
+            let tree = tree(&workspace, package, feature)?;
             let crates = crates(&tree);
             let build = Build::new(package, feature, &crates);
             complaints.extend(build.complaints());
@@ -41,6 +42,41 @@ pub(crate) fn run() -> Result<bool> {
         println!("error: {complaint}");
     }
     Ok(all_well && complaints.is_empty())
+}
+
+/// Prints, for each feature of the facade, how many crates it takes and how long they compile.
+pub(crate) fn time() -> Result<bool> {
+    let workspace = Workspace::load()?;
+    let folder = workspace.target.join("features");
+    let mut table = vec![format!("{}{:>10}", row("package", "feature", "crates"), "seconds")];
+    for package in workspace.published().filter(|package| package.name == FACADE) {
+        let features = package.features.keys().map(|feature| Some(feature.as_str()));
+        for feature in [None].into_iter().chain(features) {
+            if folder.exists() {
+                fs::remove_dir_all(&folder)?;
+            }
+            let tree = tree(&workspace, package, feature)?;
+            let count = crates(&tree).len().to_string();
+            let mut command = workspace.cargo("build");
+            select(&mut command, package, feature);
+            command.args(["--quiet", "--target-dir"]).arg(&folder);
+            let stopwatch = Stopwatch::start();
+            if !process::succeeds(&mut command)? {
+                return Ok(false);
+            }
+            let row = row(&package.name, feature.unwrap_or("(none)"), &count);
+            table.push(format!("{row}{:>10.1}", stopwatch.seconds()));
+        }
+    }
+    heading(&format!("crates compiled, and how long, by feature\n{}", table.join("\n")));
+    Ok(true)
+}
+
+fn tree(workspace: &Workspace, package: &Package, feature: Option<&str>) -> Result<String> {
+    let mut command = workspace.cargo("tree");
+    select(&mut command, package, feature);
+    command.args(["--edges", "no-dev", "--prefix", "none", "--format", "{p}"]);
+    process::output_of(&mut command)
 }
 
 fn select(command: &mut Command, package: &Package, feature: Option<&str>) {

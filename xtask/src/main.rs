@@ -1,13 +1,19 @@
-//! The workspace's chores: test, check, features, tidy, bench and demo.
+//! The workspace's chores, from its tests to its publication.
 
 mod bench;
 mod check;
 mod command;
 mod demo;
+mod docs;
 mod features;
+mod fuzz;
+mod install;
 mod process;
+mod publish;
+mod servers;
 mod test;
 mod tidy;
+mod workflows;
 mod workspace;
 
 use std::env;
@@ -15,6 +21,7 @@ use std::process::ExitCode;
 
 use command::Command;
 use process::Result;
+use workspace::Workspace;
 
 /// What a wrong command line ends with, by custom.
 const USAGE: u8 = 2;
@@ -46,10 +53,15 @@ fn run(command: Command) -> Result<bool> {
             Ok(true)
         }
         Command::Test { lanes, package } => test::run(&lanes, package.as_deref()),
+        Command::Matrix(options) => test::matrix::run(options),
         Command::Check { steps } => check::run(&steps),
-        Command::Features => features::run(),
+        Command::Features { timed: false } => features::run(),
+        Command::Features { timed: true } => features::time(),
         Command::Tidy => tidy::run(),
+        Command::Docs => docs::run(&Workspace::load()?),
         Command::Bench { name } => bench::run(name.as_deref()),
         Command::Demo => demo::run(),
+        Command::Fuzz { seconds } => fuzz::run(seconds),
+        Command::Publish(mode) => publish::run(&mode),
     }
 }

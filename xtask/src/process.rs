@@ -2,15 +2,57 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// What can go wrong here is read by a human at once, so a text is enough.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
+/// Where a chore tells how it goes: beside its result, or away from one that a program reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Voice {
+    Stdout,
+    Stderr,
+}
+
+impl Voice {
+    /// Prints a line.
+    pub(crate) fn say(self, line: &str) {
+        match self {
+            Self::Stdout => println!("{line}"),
+            Self::Stderr => eprintln!("{line}"),
+        }
+    }
+
+    /// Prints the line that stands above the output of one step.
+    pub(crate) fn heading(self, text: &str) {
+        self.say(&format!("\n== {text}"));
+    }
+
+    /// Passes bytes on as they are.
+    ///
+    /// # Errors
+    ///
+    /// When nobody takes them.
+    pub(crate) fn pass_on(self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Stdout => io::stdout().write_all(bytes),
+            Self::Stderr => io::stderr().write_all(bytes),
+        }
+    }
+
+    fn stdio(self) -> Stdio {
+        match self {
+            Self::Stdout => Stdio::inherit(),
+            Self::Stderr => io::stderr().into(),
+        }
+    }
+}
+
 /// Prints the line that stands above the output of one step.
 pub(crate) fn heading(text: &str) {
-    println!("\n== {text}");
+    Voice::Stdout.heading(text);
 }
 
 /// Prints a command as it can be typed, runs it, and tells, in words too, whether it succeeded.
@@ -19,11 +61,22 @@ pub(crate) fn heading(text: &str) {
 ///
 /// When the command can't be started.
 pub(crate) fn succeeds(command: &mut Command) -> Result<bool> {
-    println!("$ {}", typed(command));
-    let status =
-        command.status().map_err(|error| format!("can't start {}: {error}", typed(command)))?;
+    succeeds_with(command, Voice::Stdout)
+}
+
+/// Does the same, but lets the command print, and prints, to where a chore tells how it goes.
+///
+/// # Errors
+///
+/// When the command can't be started.
+pub(crate) fn succeeds_with(command: &mut Command, voice: Voice) -> Result<bool> {
+    voice.say(&format!("$ {}", typed(command)));
+    let status = command
+        .stdout(voice.stdio())
+        .status()
+        .map_err(|error| format!("can't start {}: {error}", typed(command)))?;
     if !status.success() {
-        println!("error: `{}` failed ({status})", typed(command));
+        voice.say(&format!("error: `{}` failed ({status})", typed(command)));
     }
     Ok(status.success())
 }
@@ -78,6 +131,11 @@ impl Stopwatch {
     )]
     pub(crate) fn start() -> Self {
         Self(std::time::Instant::now())
+    }
+
+    /// Returns the time since the start in seconds.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.0.elapsed().as_secs_f64()
     }
 
     /// Returns the time since the start, as `3 min 20 s`.

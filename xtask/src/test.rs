@@ -3,17 +3,20 @@
 mod binary;
 mod grid;
 mod libtest;
+pub(crate) mod matrix;
 mod report;
+mod row;
+mod session;
 
 use std::env;
 use std::process::Command;
 
-use crate::process::{self, Result, Stopwatch, heading};
+use crate::process::{self, Result, Stopwatch, Voice, heading};
 use crate::workspace::{Package, Workspace};
-use report::Report;
+use session::{Choice, Session};
 
 /// A part of the tests that is compiled and run in its own way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
     /// Every test binary.
     Tests,
@@ -21,46 +24,57 @@ pub(crate) enum Lane {
     Doc,
     /// Every interleaving of a few threads, in the packages that depend on loom.
     Loom,
+    /// What belongs to one backend, or to one variant of it, by its name in the grid.
+    Backend(String),
 }
 
-impl Lane {
-    /// Every lane, in the order in which they run.
-    pub(crate) const ALL: [Self; 3] = [Self::Tests, Self::Doc, Self::Loom];
+/// The lanes that are there whatever the backends are, in the order in which they run.
+pub(crate) const FIXED: [(&str, Lane); 3] =
+    [("tests", Lane::Tests), ("doc", Lane::Doc), ("loom", Lane::Loom)];
 
-    /// Returns the name that selects the lane on the command line.
-    pub(crate) fn name(self) -> &'static str {
+impl Lane {
+    /// Returns the lane of this name; one that is not fixed is a backend's, which shows later.
+    pub(crate) fn named(name: &str) -> Self {
+        let fixed = FIXED.into_iter().find(|(fixed, _)| *fixed == name);
+        fixed.map_or_else(|| Self::Backend(name.to_owned()), |(_, lane)| lane)
+    }
+
+    fn backend(&self) -> Option<&str> {
         match self {
-            Self::Tests => "tests",
-            Self::Doc => "doc",
-            Self::Loom => "loom",
+            Self::Backend(name) => Some(name),
+            _ => None,
         }
     }
 }
 
-/// Runs these lanes (none means all), for this package or all of them.
+/// Runs these lanes (none means all that are fixed), for this package or all of them.
 ///
 /// Whatever goes wrong is counted as failed in the closing line, which is the last one printed.
 pub(crate) fn run(lanes: &[Lane], package: Option<&str>) -> Result<bool> {
     let stopwatch = Stopwatch::start();
     let workspace = Workspace::load()?;
     let packages = selected(&workspace, package)?;
-    let mut report = Report::default();
-    for lane in Lane::ALL {
+    let backends: Vec<String> = lanes.iter().filter_map(Lane::backend).map(str::to_owned).collect();
+    let mut session = Session::new(&workspace, Voice::Stdout);
+    if !backends.is_empty() {
+        self::backends(&mut session, &packages, &backends)?;
+    }
+    for (name, lane) in FIXED {
         if !lanes.is_empty() && !lanes.contains(&lane) {
             continue;
         }
-        let before = report.events();
+        let before = session.report.events();
         match lane {
-            Lane::Tests => tests(&workspace, &packages, &mut report)?,
-            Lane::Doc => doc(&workspace, &packages, &mut report)?,
-            Lane::Loom => loom(&workspace, &packages, &mut report)?,
+            Lane::Doc => doc(&mut session, &packages)?,
+            Lane::Loom => loom(&mut session, &packages)?,
+            _ => tests(&mut session, &packages)?,
         }
         // One package need not have every kind of test, but the workspace has.
-        if package.is_none() && report.events() == before {
-            report.complain(format!("lane {}: not one test ran", lane.name()));
+        if package.is_none() && session.report.events() == before {
+            session.report.complain(format!("lane {name}: not one test ran"));
         }
     }
-    Ok(report.close(&stopwatch.read()))
+    Ok(session.report.close(&stopwatch.read()))
 }
 
 fn selected<'a>(workspace: &'a Workspace, name: Option<&str>) -> Result<Vec<&'a Package>> {
@@ -72,40 +86,74 @@ fn selected<'a>(workspace: &'a Workspace, name: Option<&str>) -> Result<Vec<&'a 
     }
 }
 
-fn tests(workspace: &Workspace, packages: &[&Package], report: &mut Report) -> Result<()> {
+fn tests(session: &mut Session<'_>, packages: &[&Package]) -> Result<()> {
+    session.prepare(packages);
     heading("compile the tests");
-    let mut command = workspace.cargo("test");
-    let is_whole = packages.len() == workspace.packages.len();
-    if is_whole {
-        command.arg("--workspace");
-    } else {
-        add_packages(&mut command, packages);
+    let is_whole = packages.len() == session.workspace.packages.len();
+    let mut command = whole(session.workspace);
+    if !is_whole {
+        command = some(session.workspace, packages);
     }
-    command.arg("--all-features");
-    let compiled = run_binaries(workspace, &mut command, report)?;
-    if is_whole && compiled && report.lacks_backends() {
-        report.complain("no backend ran the conformance suite".to_owned());
+    let compiled = session.run(&mut command, Choice::All)?;
+    if is_whole && compiled && session.report.lacks_backends() {
+        session.report.complain("no backend ran the conformance suite".to_owned());
     }
     Ok(())
 }
 
-fn doc(workspace: &Workspace, packages: &[&Package], report: &mut Report) -> Result<()> {
+/// Runs what belongs to these backends, out of the packages that speak of them.
+fn backends(session: &mut Session<'_>, packages: &[&Package], lanes: &[String]) -> Result<()> {
+    let mut speaking = Vec::new();
+    for package in packages.iter().copied() {
+        for word in lanes.iter().filter_map(|lane| lane.rsplit('/').next()) {
+            if package.speaks_of(word)? {
+                speaking.push(package);
+                break;
+            }
+        }
+    }
+    if speaking.is_empty() {
+        let mend = "`cargo xtask matrix --list` names the backends";
+        return Err(format!("there is no lane {}; {mend}", lanes.join(", ")).into());
+    }
+    session.prepare(&speaking);
+    heading(&format!("compile the tests of {}", lanes.join(", ")));
+    let mut command = some(session.workspace, &speaking);
+    session.run(&mut command, Choice::Lanes(lanes))?;
+    Ok(())
+}
+
+/// Returns the command that tests the whole workspace.
+fn whole(workspace: &Workspace) -> Command {
+    let mut command = workspace.cargo("test");
+    command.args(["--workspace", "--all-features"]);
+    command
+}
+
+fn some(workspace: &Workspace, packages: &[&Package]) -> Command {
+    let mut command = workspace.cargo("test");
+    add_packages(&mut command, packages);
+    command.arg("--all-features");
+    command
+}
+
+fn doc(session: &mut Session<'_>, packages: &[&Package]) -> Result<()> {
     let libraries: Vec<&Package> =
         packages.iter().copied().filter(|package| package.has_library()).collect();
     if libraries.is_empty() {
         return Ok(());
     }
     heading("examples in the documentation");
-    let mut command = workspace.cargo("test");
+    let mut command = session.workspace.cargo("test");
     command.args(["--doc", "--all-features", "--no-fail-fast"]);
     add_packages(&mut command, &libraries);
     println!("$ {}", process::typed(&command));
-    let (transcript, succeeded) = libtest::run(&mut command)?;
-    report.add("documentation", &transcript, succeeded);
+    let (transcript, succeeded) = libtest::run(&mut command, session.voice)?;
+    session.report.add("documentation", &transcript, succeeded);
     Ok(())
 }
 
-fn loom(workspace: &Workspace, packages: &[&Package], report: &mut Report) -> Result<()> {
+fn loom(session: &mut Session<'_>, packages: &[&Package]) -> Result<()> {
     let needs_loom = |package: &&&Package| {
         package.dependencies.iter().any(|dependency| {
             dependency.name == "loom" && dependency.target.as_deref() == Some("cfg(loom)")
@@ -115,15 +163,15 @@ fn loom(workspace: &Workspace, packages: &[&Package], report: &mut Report) -> Re
         heading(&format!("compile the loom tests of {}", package.name));
         let mut flags = env::var("RUSTFLAGS").unwrap_or_default();
         flags.push_str(" --cfg loom");
-        let mut command = workspace.cargo("test");
+        let mut command = session.workspace.cargo("test");
         command
             .env("RUSTFLAGS", flags.trim())
             .args(["--package", &package.name, "--lib", "--release"])
             // The flag changes every crate: without a folder of its own it would throw away
             // what the other lanes have compiled.
             .arg("--target-dir")
-            .arg(workspace.target.join("loom"));
-        run_binaries(workspace, &mut command, report)?;
+            .arg(session.workspace.target.join("loom"));
+        session.run(&mut command, Choice::All)?;
     }
     Ok(())
 }
@@ -132,21 +180,4 @@ fn add_packages(command: &mut Command, packages: &[&Package]) {
     for package in packages {
         command.args(["--package", &package.name]);
     }
-}
-
-/// Compiles what `command` would test, runs one binary after the other, and tells whether it
-/// could.
-fn run_binaries(workspace: &Workspace, command: &mut Command, report: &mut Report) -> Result<bool> {
-    let Some(binaries) = binary::compile(command, workspace)? else {
-        report.complain(format!("does not compile: {}", process::typed(command)));
-        return Ok(false);
-    };
-    for binary in &binaries {
-        let title = binary.title(workspace);
-        heading(&title);
-        let (transcript, succeeded) = binary.run()?;
-        report.add(&title, &transcript, succeeded);
-        report.compare(binary, &title, &transcript)?;
-    }
-    Ok(true)
 }

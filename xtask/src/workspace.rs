@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -23,6 +24,7 @@ pub(crate) struct Workspace {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Package {
     pub(crate) name: String,
+    pub(crate) version: String,
     manifest_path: PathBuf,
     pub(crate) features: BTreeMap<String, Vec<String>>,
     pub(crate) dependencies: Vec<Dependency>,
@@ -37,6 +39,8 @@ pub(crate) struct Dependency {
     pub(crate) name: String,
     /// The condition under which it is needed.
     pub(crate) target: Option<String>,
+    /// `dev`, `build`, or nothing for one that the package itself is made of.
+    kind: Option<String>,
 }
 
 /// Something that cargo builds: a library, a binary, a test, a benchmark.
@@ -93,9 +97,37 @@ impl Package {
         self.publish.as_ref().is_none_or(|to| !to.is_empty())
     }
 
+    /// Tells whether the package has a program of this name.
+    pub(crate) fn has_program(&self, name: &str) -> bool {
+        self.targets.iter().any(|target| target.is("bin") && target.name == name)
+    }
+
+    /// Returns the folder that the package is in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.manifest_path.parent().unwrap_or(Path::new("."))
+    }
+
+    /// Tells whether the package, a file of its tests or a module of its is called like this.
+    ///
+    /// # Errors
+    ///
+    /// When its source can't be read.
+    pub(crate) fn speaks_of(&self, word: &str) -> Result<bool> {
+        let is_called = self.name.strip_prefix("tasker-cache-").unwrap_or(&self.name) == word
+            || self.targets.iter().any(|target| target.is("test") && target.name == word);
+        Ok(is_called || has_module(self.folder(), word)?)
+    }
+
     /// Tells whether the package has a library, which is what can have examples in its docs.
     pub(crate) fn has_library(&self) -> bool {
         self.targets.iter().any(|target| target.is("lib"))
+    }
+}
+
+impl Dependency {
+    /// Tells whether only the package's own tests and examples need it.
+    pub(crate) fn is_dev(&self) -> bool {
+        self.kind.as_deref() == Some("dev")
     }
 }
 
@@ -104,6 +136,27 @@ impl Target {
     pub(crate) fn is(&self, kind: &str) -> bool {
         self.kind.iter().any(|one| one == kind)
     }
+}
+
+/// Looks for a module of this name in the files under a folder.
+fn has_module(folder: &Path, name: &str) -> Result<bool> {
+    let begins = [format!("mod {name};"), format!("mod {name} ")];
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_source = path.extension().is_some_and(|extension| extension == "rs");
+        let found = if path.is_dir() {
+            has_module(&path, name)?
+        } else {
+            is_source
+                && fs::read_to_string(&path)?
+                    .lines()
+                    .any(|line| begins.iter().any(|begin| line.trim_start().starts_with(begin)))
+        };
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Returns the cargo that runs this program, which is the one of the right toolchain.
@@ -125,5 +178,16 @@ mod tests {
         assert!(core.is_published() && core.has_library());
         assert!(!xtask.is_published() && !xtask.has_library());
         assert!(workspace.published().all(|one| one.name != "xtask"));
+    }
+
+    #[test]
+    fn a_package_speaks_of_its_name_its_tests_and_its_modules() {
+        let workspace = Workspace::load().unwrap();
+        let find = |name| workspace.packages.iter().find(|one| one.name == name).unwrap();
+        let breaker = find("tasker-cache-breaker");
+        for word in ["breaker", "guarded", "scripted"] {
+            assert!(breaker.speaks_of(word).unwrap(), "{word}");
+        }
+        assert!(!breaker.speaks_of("dragonfly").unwrap());
     }
 }

@@ -12,6 +12,7 @@ use tasker_cache::Status;
 use crate::drive::{Load, Route};
 use crate::latencies::Latencies;
 
+pub(crate) use table::grouped;
 use usage::RegionUse;
 
 /// Both halves of a comparison, side by side.

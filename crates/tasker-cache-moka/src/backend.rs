@@ -174,7 +174,7 @@ impl Backend for Moka {
         let slot = self.store.slot(entry, ttl);
         let mut filled = Fill::Refused(Refusal::Revoked);
         self.store.compute(lease.key(), |_| {
-            if !self.store.leases.end(&lease) {
+            if !self.store.leases.begin_fill(&lease) {
                 return Op::Nop;
             }
             let Some(slot) = slot else {
@@ -184,13 +184,14 @@ impl Backend for Moka {
             filled = Fill::Stored;
             Op::Put(slot)
         });
+        self.store.leases.forget(&lease);
         self.store.maintenance.ensure(&self.store);
         Ok(filled)
     }
 
     async fn release(&self, lease: Lease) -> Result<()> {
         self.store.compute(lease.key(), |_| {
-            self.store.leases.end(&lease);
+            self.store.leases.forget(&lease);
             Op::Nop
         });
         Ok(())
@@ -215,7 +216,7 @@ impl Backend for Moka {
 
     async fn delete_prefix(&self, prefix: &Prefix) -> Result<u64> {
         // A lease granted later belongs to a load that begins later; one granted before is among
-        // these, so what it fills meanwhile is deleted too.
+        // these, so what it fills meanwhile is deleted too, or its entry can be seen already.
         let leased = self.store.leases.covered(prefix);
         let stored = self.store.entries.iter().map(|(key, _)| key);
         let stored: Vec<_> = stored.filter(|key| prefix.covers(key)).collect();

@@ -9,7 +9,8 @@ use tasker_cache_core::{Key, Lease, Nonce, Prefix};
 use tokio::time::Instant;
 
 /// The leases of one cache. What orders them with the entries is the cache's lock on the key:
-/// every method but [`sweep`](Leases::sweep) and the readers is called within it.
+/// every method but [`forget`](Leases::forget), [`covered`](Leases::covered) and
+/// [`sweep`](Leases::sweep) is called within it.
 #[derive(Debug, Default)]
 pub(crate) struct Leases(Mutex<State>);
 
@@ -24,11 +25,18 @@ struct Held {
     number: u64,
     /// None is: beyond what the clock can tell.
     until: Option<Instant>,
+    /// Whether its entry is being stored: it fills nothing more, and is known until the entry can
+    /// be seen, so that whoever deletes a prefix finds one or the other.
+    filling: bool,
 }
 
 impl Held {
     fn is_live(&self, now: Instant) -> bool {
-        self.until.is_none_or(|until| until > now)
+        !self.filling && self.until.is_none_or(|until| until > now)
+    }
+
+    fn is(&self, lease: &Lease) -> bool {
+        token::<32>(self.number) == *lease.token()
     }
 }
 
@@ -42,18 +50,31 @@ impl Leases {
         }
         state.last += 1;
         let number = state.last;
-        state.held.insert(key.clone(), Held { number, until: now.checked_add(hold) });
+        state
+            .held
+            .insert(key.clone(), Held { number, until: now.checked_add(hold), filling: false });
         Ok(Lease::new(key.clone(), token(number)))
     }
 
-    /// Ends a lease; tells whether it still stood.
-    pub(crate) fn end(&self, lease: &Lease) -> bool {
+    /// Begins to fill with a lease; tells whether it still stood. Once the entry is stored the
+    /// lease has to be [forgotten](Leases::forget).
+    pub(crate) fn begin_fill(&self, lease: &Lease) -> bool {
+        let now = Instant::now();
         let mut state = self.lock();
-        let mine = |held: &Held| token::<32>(held.number) == *lease.token();
-        if !state.held.get(lease.key()).is_some_and(mine) {
+        let Some(held) = state.held.get_mut(lease.key()).filter(|held| held.is(lease)) else {
             return false;
+        };
+        let stands = held.is_live(now);
+        held.filling = true;
+        stands
+    }
+
+    /// Removes a lease that was filled or given back, and no other of its key.
+    pub(crate) fn forget(&self, lease: &Lease) {
+        let mut state = self.lock();
+        if state.held.get(lease.key()).is_some_and(|held| held.is(lease)) {
+            state.held.remove(lease.key());
         }
-        state.held.remove(lease.key()).is_some_and(|held| held.is_live(Instant::now()))
     }
 
     /// Ends whatever lease there is on a key.
@@ -70,7 +91,7 @@ impl Leases {
     pub(crate) fn sweep(&self) -> bool {
         let now = Instant::now();
         let mut state = self.lock();
-        state.held.retain(|_, held| held.is_live(now));
+        state.held.retain(|_, held| held.filling || held.is_live(now));
         if state.held.is_empty() {
             state.held.shrink_to_fit();
         }
@@ -87,4 +108,45 @@ fn token<const N: usize>(number: u64) -> [u8; N] {
     let mut bytes = [0; N];
     bytes[..8].copy_from_slice(&number.to_le_bytes());
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use tasker_cache_core::KeyBuilder;
+
+    use super::*;
+
+    const HOLD: Duration = Duration::from_secs(60);
+
+    fn granted(leases: &Leases) -> Lease {
+        let key = KeyBuilder::region("app", "thing", 0).segment("a").key();
+        leases.grant(&key, HOLD).expect("nobody holds it")
+    }
+
+    #[test]
+    fn a_lease_that_is_being_filled_is_covered_until_it_is_forgotten() {
+        let leases = Leases::default();
+        let lease = granted(&leases);
+        let all = KeyBuilder::region("app", "thing", 0).prefix();
+
+        assert!(leases.begin_fill(&lease));
+        assert!(leases.sweep(), "it outlasts a sweep");
+        assert_eq!(leases.covered(&all).len(), 1);
+
+        leases.forget(&lease);
+        assert!(leases.covered(&all).is_empty());
+    }
+
+    #[test]
+    fn a_lease_that_is_being_filled_fills_no_second_time_and_holds_nobody_up() {
+        let leases = Leases::default();
+        let first = granted(&leases);
+        assert!(leases.begin_fill(&first));
+        assert!(!leases.begin_fill(&first));
+
+        let second = granted(&leases);
+        leases.forget(&first);
+
+        assert!(leases.begin_fill(&second), "it is not the first's to forget");
+    }
 }

@@ -22,18 +22,25 @@
 //!
 //! Waiting needs a running clock: start servers before a test pauses tokio's.
 
+mod cluster;
 mod daemon;
 mod error;
 mod memcached;
+mod patience;
 mod place;
 mod program;
 mod redis;
+mod replicas;
 mod resp;
 mod supervisor;
+mod tls;
 
+pub use self::cluster::RedisCluster;
 pub use self::error::StartError;
 pub use self::memcached::{MemcachedBuilder, MemcachedServer};
 pub(crate) use self::place::free_port;
 pub use self::program::{Missing, Program};
 pub use self::redis::{RedisBuilder, RedisServer};
+pub use self::replicas::RedisReplicas;
 pub use self::resp::Reply;
+pub use self::tls::TlsFiles;

@@ -38,6 +38,7 @@ pub struct Builder {
     backend: Arc<dyn Backend>,
     name: Option<&'static str>,
     stand_in: bool,
+    unreachable: bool,
     settings: Settings,
     breaker: Option<BreakerSettings>,
     operation_timeout: Option<Duration>,
@@ -49,6 +50,7 @@ impl Builder {
             backend,
             name: None,
             stand_in: false,
+            unreachable: false,
             settings: Settings::default(),
             breaker: Some(BreakerSettings::default()),
             operation_timeout: Some(Duration::from_millis(250)),
@@ -97,6 +99,24 @@ impl Builder {
         self
     }
 
+    /// Starts as if the backend were down, for one that is known not to be reachable yet.
+    ///
+    /// Reads miss at once and invalidations are deferred, until a background task has found that
+    /// the backend answers and has applied what was deferred; then INFO `Cache backend connected
+    /// (recovered)` is logged. The first try is due at once, and no user's request is one. Without
+    /// a circuit breaker requests ask the backend all the same.
+    pub fn unreachable(mut self) -> Self {
+        self.unreachable = true;
+        self
+    }
+
+    /// Calls the backend by the name that was configured, whatever its profile says.
+    #[cfg(any(feature = "redis", feature = "memcached"))]
+    pub(crate) fn name(mut self, name: &'static str) -> Self {
+        self.name = Some(name);
+        self
+    }
+
     pub(crate) fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
         self
@@ -108,7 +128,8 @@ impl Builder {
         self
     }
 
-    /// Makes the cache. Spawns nothing and needs no runtime.
+    /// Makes the cache. Needs no runtime, and spawns nothing but for a backend that is
+    /// [`unreachable`](Builder::unreachable).
     #[must_use]
     pub fn build(self) -> Cache {
         let profile = self.backend.profile();
@@ -116,7 +137,11 @@ impl Builder {
         let deadline = self.operation_timeout.filter(|_| guarded);
         let breaker = self.breaker.filter(|_| guarded).map(|settings| {
             let settings = settings.probe(Probe::Explicit).probe_deadline(PROBE_DEADLINE);
-            Arc::new(CircuitBreaker::new(settings))
+            Arc::new(if self.unreachable {
+                CircuitBreaker::new_open(settings)
+            } else {
+                CircuitBreaker::new(settings)
+            })
         });
         let backend: Arc<dyn Backend> = match &breaker {
             Some(breaker) => {
@@ -141,6 +166,7 @@ impl Builder {
             raw: Counting::default(),
             faults: FaultLog::default(),
             recovery: Recovery::default(),
+            awaited: AtomicBool::new(guarded && self.unreachable),
             switched_off: AtomicBool::new(false),
         })
     }

@@ -48,14 +48,18 @@ impl Cache {
     pub const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 
     pub(crate) fn new(inner: Inner) -> Self {
-        Self { inner: Arc::new(inner) }
+        let inner = Arc::new(inner);
+        inner.see_to_recovery();
+        Self { inner }
     }
 
     /// Makes the cache that a configuration describes. It always succeeds: what can't be had is
     /// replaced by a cache that misses, with a warning.
-    #[expect(clippy::unused_async, reason = "backends on a network connect here")]
+    ///
+    /// A backend on a network that can't be reached within its connection timeout is used as soon
+    /// as it can: until then reads miss at once and invalidations are deferred.
     pub async fn connect(config: &Config) -> Self {
-        connect::connect(config)
+        connect::connect(config).await
     }
 
     /// Makes the cache that a configuration file describes; a file that can't be used is a

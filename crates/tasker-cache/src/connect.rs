@@ -1,5 +1,10 @@
 //! From a configuration to a cache: which backend, and what is logged about it.
 
+#[cfg(any(feature = "redis", feature = "memcached"))]
+mod networked;
+
+use std::fmt;
+
 use tasker_cache_core::NoOp;
 
 use crate::builder::Builder;
@@ -8,7 +13,11 @@ use crate::inner::Settings;
 use crate::{BreakerSettings, Cache, Config, ConfigError};
 
 /// Makes the cache that a configuration describes, or one that stands in for it.
-pub(crate) fn connect(config: &Config) -> Cache {
+#[cfg_attr(
+    not(any(feature = "redis", feature = "memcached")),
+    expect(clippy::unused_async, reason = "backends on a network connect here")
+)]
+pub(crate) async fn connect(config: &Config) -> Cache {
     let resolved = match config.resolve() {
         Ok(resolved) => resolved,
         Err(error) => return stand_in_for(&error),
@@ -23,7 +32,15 @@ pub(crate) fn connect(config: &Config) -> Cache {
         BackendName::Moka => moka(&resolved),
         #[cfg(not(feature = "moka"))]
         BackendName::Moka => not_compiled(&resolved, "moka"),
+        #[cfg(feature = "redis")]
+        BackendName::Redis => networked::redis("redis", &resolved).await,
+        #[cfg(feature = "redis")]
+        BackendName::Dragonfly => networked::redis("dragonfly", &resolved).await,
+        #[cfg(not(feature = "redis"))]
         BackendName::Redis | BackendName::Dragonfly => not_compiled(&resolved, "redis"),
+        #[cfg(feature = "memcached")]
+        BackendName::Memcached => networked::memcached(&resolved).await,
+        #[cfg(not(feature = "memcached"))]
         BackendName::Memcached => not_compiled(&resolved, "memcached"),
         BackendName::Unknown(name) => {
             tracing::warn!(
@@ -40,11 +57,15 @@ pub(crate) fn connect(config: &Config) -> Cache {
 
 /// Makes the cache that stands in for a configuration which can't be used.
 pub(crate) fn stand_in_for(error: &ConfigError) -> Cache {
+    warn_of_configuration(error);
+    Cache::builder(NoOp).stand_in().build()
+}
+
+fn warn_of_configuration(error: &dyn fmt::Display) {
     tracing::warn!(
         %error,
         "Cache configuration can't be used, falling back to NoOp cache (graceful degradation)"
     );
-    Cache::builder(NoOp).stand_in().build()
 }
 
 #[cfg(feature = "moka")]
@@ -63,6 +84,7 @@ fn moka(resolved: &Resolved) -> Cache {
     configured(Cache::builder(Moka::with_config(limits)), resolved).build()
 }
 
+#[cfg(not(all(feature = "moka", feature = "redis", feature = "memcached")))]
 fn not_compiled(resolved: &Resolved, feature: &str) -> Cache {
     let backend = &resolved.backend;
     tracing::warn!(

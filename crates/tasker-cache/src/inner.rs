@@ -36,6 +36,8 @@ pub(crate) struct Inner {
     pub(crate) raw: Counting,
     pub(crate) faults: FaultLog,
     pub(crate) recovery: Recovery,
+    /// Whether the backend has not answered yet since the cache was made.
+    pub(crate) awaited: AtomicBool,
     pub(crate) switched_off: AtomicBool,
 }
 
@@ -112,6 +114,7 @@ impl Inner {
     pub(crate) fn needs_recovery(&self) -> bool {
         self.ledger.has_pending()
             || self.circuit().is_some_and(|state| state != CircuitState::Closed)
+            || self.awaited.load(Ordering::Relaxed)
     }
 }
 
@@ -153,7 +156,8 @@ impl Regions {
             rule(&cache.profile);
         }
         let state = Arc::new(RegionState::new(cache, usage, unsafe_here));
-        self.note_ttl(state.ttl);
+        // A load of another process may store what is old until its lease ends.
+        self.note_ttl(state.ttl.saturating_add(state.usage.hold));
         known.insert(state.usage.path.clone(), Arc::clone(&state));
         state
     }

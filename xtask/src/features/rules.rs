@@ -5,8 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::workspace::Package;
 
 /// Crates that come with one choice only: with that feature, or in the crate of that backend.
-const CHOSEN: [(&str, &str); 4] =
-    [("moka", "moka"), ("fred", "redis"), ("redis", "redis"), ("async-memcached", "memcached")];
+const CHOSEN: [(&str, &str); 5] = [
+    ("moka", "moka"),
+    ("fred", "redis"),
+    ("redis", "redis"),
+    ("async-memcached", "memcached"),
+    ("metrics", "metrics"),
+];
+
+/// Crates that come only with a feature whose name ends like this, as `redis-rustls` does.
+const ENCRYPTED: (&str, &str) = ("rustls", "rustls");
 
 /// Crates that only the demo and the tests need.
 const NEVER: [&str; 2] = ["axum", "sqlx"];
@@ -15,7 +23,11 @@ const NEVER: [&str; 2] = ["axum", "sqlx"];
 const WITHOUT: [(&str, &str); 1] = [("tasker-cache-core", "tokio")];
 
 /// How many crates one package may take with one feature.
-const BUDGETS: [(&str, &str, usize); 1] = [("tasker-cache", "moka", 60)];
+const BUDGETS: [(&str, &str, usize); 3] = [
+    ("tasker-cache", "moka", 60),
+    ("tasker-cache", "cache-moka", 60),
+    ("tasker-cache", "default", 60),
+];
 
 /// The crates that one package pulls in with one feature, or with none.
 #[derive(Debug)]
@@ -50,6 +62,10 @@ impl<'a> Build<'a> {
             if self.pulls(name) && !is_chosen {
                 broken.push(format!("pulls in {name}, which feature `{feature}` alone may"));
             }
+        }
+        let (name, end) = ENCRYPTED;
+        if self.pulls(name) && !self.enabled.iter().any(|feature| feature.ends_with(end)) {
+            broken.push(format!("pulls in {name}, which only a feature `…{end}` may"));
         }
         for name in NEVER {
             if self.pulls(name) {
@@ -110,6 +126,8 @@ mod tests {
             ("cache-moka", vec!["moka"]),
             ("moka", vec!["dep:tasker-cache-moka"]),
             ("metrics", vec!["dep:metrics"]),
+            ("redis-rustls", vec!["redis", "tasker-cache-redis/rustls"]),
+            ("redis", vec!["dep:tasker-cache-redis"]),
         ];
         let features: BTreeMap<String, Vec<String>> = features
             .into_iter()
@@ -140,6 +158,13 @@ mod tests {
         assert_eq!(complaints("tasker-cache", None, &["moka"]).len(), 1);
         assert_eq!(complaints("tasker-cache", Some("metrics"), &["moka"]).len(), 1);
         assert_eq!(complaints("tasker-cache", Some("moka"), &["moka", "fred"]).len(), 1);
+    }
+
+    #[test]
+    fn encryption_without_its_feature_is_caught() {
+        let crates = ["fred", "rustls"];
+        assert_eq!(complaints("tasker-cache", Some("redis"), &crates).len(), 1);
+        assert!(complaints("tasker-cache", Some("redis-rustls"), &crates).is_empty());
     }
 
     #[test]

@@ -7,8 +7,10 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
-use crate::process::{self, Result};
+use crate::process::{self, Result, Voice};
+use crate::servers::Servers;
 use crate::test::libtest::{self, Transcript};
+use crate::test::row::{Place, Row};
 use crate::workspace::{Target, Workspace};
 
 /// A compiled test binary.
@@ -39,8 +41,12 @@ struct Profile {
 /// # Errors
 ///
 /// When cargo can't be started or says something that can't be understood.
-pub(crate) fn compile(command: &mut Command, workspace: &Workspace) -> Result<Option<Vec<Binary>>> {
-    println!("$ {}", process::typed(command));
+pub(crate) fn compile(
+    command: &mut Command,
+    workspace: &Workspace,
+    voice: Voice,
+) -> Result<Option<Vec<Binary>>> {
+    voice.say(&format!("$ {}", process::typed(command)));
     command.args(["--no-run", "--message-format=json-render-diagnostics"]);
     let output = command.stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
@@ -73,12 +79,39 @@ impl Binary {
         format!("{}: {}", self.package, path.display())
     }
 
-    /// Runs the binary as cargo would: in its package's folder, which it is told of.
+    /// Returns the paths of the binary's tests.
+    ///
+    /// # Errors
+    ///
+    /// When the binary can't be started or fails.
+    pub(crate) fn tests(&self) -> Result<Vec<String>> {
+        let mut command = self.command();
+        command.args(["--list", "--format", "terse"]);
+        Ok(libtest::listed(&process::output_of(&mut command)?))
+    }
+
+    /// Runs the binary's tests, or only these of them, and tells them where the servers are.
     ///
     /// # Errors
     ///
     /// When the binary can't be started.
-    pub(crate) fn run(&self) -> Result<(Transcript, bool)> {
+    pub(crate) fn run(
+        &self,
+        only: Option<&[String]>,
+        servers: &Servers,
+        voice: Voice,
+    ) -> Result<(Transcript, bool)> {
+        let mut command = self.command();
+        servers.tell(&mut command);
+        if let Some(only) = only {
+            command.arg("--exact").args(only);
+        }
+        libtest::run(&mut command, voice)
+    }
+
+    /// Returns the command that runs the binary as cargo would: in its package's folder, which it
+    /// is told of.
+    fn command(&self) -> Command {
         let folder = self.manifest.parent().unwrap_or(Path::new("."));
         let mut command = Command::new(&self.executable);
         command
@@ -86,7 +119,26 @@ impl Binary {
             .env("CARGO_MANIFEST_DIR", folder)
             .env("CARGO_MANIFEST_PATH", &self.manifest)
             .env("CARGO_PKG_NAME", &self.package);
-        libtest::run(&mut command)
+        command
+    }
+
+    /// Names everything that the path of a test tells.
+    pub(crate) fn row_of(&self, path: &str) -> Row {
+        Row::of_test(&self.package, self.file(), path)
+    }
+
+    /// Returns the row and the place of a test that is a case of the conformance suite.
+    pub(crate) fn case(&self, path: &str) -> Option<(Row, Place)> {
+        if self.is_integration_test() {
+            Row::of_case(&self.package, self.file(), path)
+        } else {
+            None
+        }
+    }
+
+    /// Returns the name of the file under `tests/`, if it is one.
+    fn file(&self) -> &str {
+        if self.is_integration_test() { &self.target.name } else { "" }
     }
 
     /// Tells whether this is a file or folder under `tests/`.

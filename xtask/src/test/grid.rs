@@ -1,16 +1,11 @@
 //! Which backend ran which conformance cases.
-//!
-//! A backend is whatever calls the suite from a file under `tests/`: there is no list to forget
-//! one in.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::test::binary::Binary;
-use crate::test::libtest::{Case, Outcome};
+use serde_json::{Value, json};
 
-/// The module that the suite's macro expands to.
-const SUITE: &str = "conformance";
+use crate::test::row::{Place, Row};
 
 /// Backends, conformance cases, and which ran which.
 #[derive(Debug, Default)]
@@ -21,31 +16,14 @@ pub(crate) struct Grid {
     executed: BTreeMap<String, BTreeSet<Place>>,
 }
 
-/// A case of the suite: its group and its name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    group: String,
-    case: String,
-}
-
 impl Grid {
-    /// Takes note of a test that is a case of the suite, and tells whether it was executed.
-    pub(crate) fn record(&mut self, binary: &Binary, case: &Case) -> bool {
-        self.add(&binary.package, &binary.target.name, case)
-    }
-
-    fn add(&mut self, package: &str, target: &str, case: &Case) -> bool {
-        let Some((module, place)) = place(&case.path) else {
-            return false;
-        };
-        let backend = backend(package, target, &module);
-        let is_executed = case.outcome != Outcome::Ignored;
-        let executed = self.executed.entry(backend).or_default();
+    /// Takes note of a case that a backend has, and of whether it was executed.
+    pub(crate) fn add(&mut self, row: &Row, place: Place, is_executed: bool) {
+        let executed = self.executed.entry(row.to_string()).or_default();
         if is_executed {
             executed.insert(place.clone());
         }
         self.known.insert(place);
-        is_executed
     }
 
     /// Tells whether no backend has run the suite.
@@ -64,6 +42,29 @@ impl Grid {
         gaps
     }
 
+    /// Returns the grid as `groups` and `backends`, with the cases of each backend by group.
+    pub(crate) fn json(&self) -> (Value, Value) {
+        let groups = self.groups();
+        let backends = self.executed.iter().map(|(name, executed)| {
+            let count = |group| executed.iter().filter(|one| one.group == group).count();
+            let cases: BTreeMap<&str, usize> =
+                groups.iter().map(|group| (*group, count(*group))).collect();
+            let total = executed.len();
+            let is_complete = total == self.known.len();
+            json!({ "name": name, "cases": cases, "total": total, "complete": is_complete })
+        });
+        (json!(groups), backends.collect())
+    }
+
+    /// Returns the name of every backend and variant, which is that of a lane too.
+    pub(crate) fn backends(&self) -> impl Iterator<Item = &str> {
+        self.executed.keys().map(String::as_str)
+    }
+
+    fn groups(&self) -> BTreeSet<&str> {
+        self.known.iter().map(|one| one.group.as_str()).collect()
+    }
+
     fn count(&self, executed: &BTreeSet<Place>, group: &str) -> String {
         let of = |cases: &BTreeSet<Place>| cases.iter().filter(|one| one.group == group).count();
         match (of(executed), of(&self.known)) {
@@ -76,7 +77,7 @@ impl Grid {
 /// Prints one row per backend and one column per group; `7/9` where cases are missing.
 impl fmt::Display for Grid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let groups: BTreeSet<&str> = self.known.iter().map(|one| one.group.as_str()).collect();
+        let groups = self.groups();
         let title = "conformance cases";
         let names = self.executed.keys().map(String::len);
         let first = names.max().unwrap_or(0).max(title.len());
@@ -97,44 +98,21 @@ impl fmt::Display for Grid {
     }
 }
 
-/// Takes `MODULE::conformance::GROUP::CASE` apart.
-fn place(path: &str) -> Option<(String, Place)> {
-    let segments: Vec<&str> = path.split("::").collect();
-    let at = segments.iter().rposition(|segment| *segment == SUITE)?;
-    let [group, case] = segments.get(at + 1..)? else {
-        return None;
-    };
-    let place = Place { group: (*group).to_owned(), case: (*case).to_owned() };
-    Some((segments[..at].join("::"), place))
-}
-
-/// Names a backend after its package, test file and module, leaving out what says nothing.
-fn backend(package: &str, target: &str, module: &str) -> String {
-    let package = package.strip_prefix("tasker-cache-").unwrap_or(package);
-    let mut names = vec![package];
-    for name in [target, module] {
-        if !name.is_empty() && name != SUITE && name != package {
-            names.push(name);
-        }
-    }
-    names.join("/")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn run(grid: &mut Grid, package: &str, path: &str, outcome: Outcome) -> bool {
-        let path = path.to_owned();
-        grid.add(package, "conformance", &Case { path, outcome })
+    fn run(grid: &mut Grid, package: &str, path: &str, is_executed: bool) {
+        let (row, place) = Row::of_case(package, "conformance", path).unwrap();
+        grid.add(&row, place, is_executed);
     }
 
     #[test]
     fn equal_backends_have_no_gaps() {
         let mut grid = Grid::default();
         for package in ["tasker-cache-moka", "tasker-cache-core"] {
-            assert!(run(&mut grid, package, "conformance::get::miss", Outcome::Passed));
-            assert!(run(&mut grid, package, "conformance::get::hit", Outcome::Failed));
+            run(&mut grid, package, "conformance::get::miss", true);
+            run(&mut grid, package, "conformance::get::hit", true);
         }
         assert_eq!(grid.gaps(), Vec::<String>::new());
     }
@@ -142,9 +120,9 @@ mod tests {
     #[test]
     fn a_case_that_one_backend_lacks_is_a_gap() {
         let mut grid = Grid::default();
-        run(&mut grid, "tasker-cache-moka", "conformance::get::miss", Outcome::Passed);
-        run(&mut grid, "tasker-cache-moka", "conformance::get::hit", Outcome::Passed);
-        run(&mut grid, "tasker-cache-core", "conformance::get::hit", Outcome::Passed);
+        run(&mut grid, "tasker-cache-moka", "conformance::get::miss", true);
+        run(&mut grid, "tasker-cache-moka", "conformance::get::hit", true);
+        run(&mut grid, "tasker-cache-core", "conformance::get::hit", true);
         assert_eq!(grid.gaps(), ["core: did not run conformance case get::miss"]);
         assert!(grid.to_string().contains("  1/2  "), "{grid}");
     }
@@ -152,31 +130,29 @@ mod tests {
     #[test]
     fn as_many_cases_but_others_are_gaps() {
         let mut grid = Grid::default();
-        run(&mut grid, "tasker-cache-moka", "conformance::get::miss", Outcome::Passed);
-        run(&mut grid, "tasker-cache-core", "conformance::get::hit", Outcome::Passed);
+        run(&mut grid, "tasker-cache-moka", "conformance::get::miss", true);
+        run(&mut grid, "tasker-cache-core", "conformance::get::hit", true);
         assert_eq!(grid.gaps().len(), 2);
     }
 
     #[test]
     fn an_ignored_case_is_a_gap_even_if_everyone_ignores_it() {
         let mut grid = Grid::default();
-        assert!(!run(&mut grid, "tasker-cache-moka", "conformance::get::hit", Outcome::Ignored));
+        run(&mut grid, "tasker-cache-moka", "conformance::get::hit", false);
         assert_eq!(grid.gaps().len(), 1);
     }
 
     #[test]
-    fn a_backend_is_named_by_what_tells_it_apart() {
-        assert_eq!(backend("tasker-cache-moka", "conformance", ""), "moka");
-        assert_eq!(backend("tasker-cache-core", "noop", ""), "core/noop");
-        assert_eq!(backend("tasker-cache-tests", "matrix", "moka"), "tests/matrix/moka");
-    }
-
-    #[test]
-    fn only_a_group_and_a_case_make_a_place() {
-        let (module, found) = place("moka::conformance::lease::late").unwrap();
-        assert_eq!((&*module, &*found.group, &*found.case), ("moka", "lease", "late"));
-        for path in ["lease::late", "conformance::late", "conformance::a::b::c"] {
-            assert_eq!(place(path), None, "{path}");
-        }
+    fn a_program_reads_the_same_grid() {
+        let mut grid = Grid::default();
+        run(&mut grid, "tasker-cache-moka", "conformance::get::miss", true);
+        run(&mut grid, "tasker-cache-moka", "conformance::ttl::rounds_up", true);
+        run(&mut grid, "tasker-cache-redis", "tls::conformance::get::miss", true);
+        let (groups, backends) = grid.json();
+        assert_eq!(groups, json!(["get", "ttl"]));
+        assert_eq!(backends[0]["cases"], json!({ "get": 1, "ttl": 1 }));
+        assert_eq!((&backends[1]["name"], &backends[1]["total"]), (&json!("redis/tls"), &json!(1)));
+        assert_eq!(backends[1]["complete"], json!(false));
+        assert_eq!(grid.backends().collect::<Vec<_>>(), ["moka", "redis/tls"]);
     }
 }

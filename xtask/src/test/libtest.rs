@@ -1,9 +1,9 @@
 //! Understands what a test binary prints, and settles what came of it.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use crate::process::{Result, typed};
+use crate::process::{Result, Voice, typed};
 
 /// What a test binary said, line by line.
 #[derive(Debug, Default)]
@@ -61,7 +61,7 @@ impl Counts {
 /// # Errors
 ///
 /// When the command can't be started or its output can't be passed on.
-pub(crate) fn run(command: &mut Command) -> Result<(Transcript, bool)> {
+pub(crate) fn run(command: &mut Command, voice: Voice) -> Result<(Transcript, bool)> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -72,12 +72,17 @@ pub(crate) fn run(command: &mut Command) -> Result<(Transcript, bool)> {
         let mut stdout = BufReader::new(stdout);
         let mut line = Vec::new();
         while stdout.read_until(b'\n', &mut line)? > 0 {
-            io::stdout().write_all(&line)?;
+            voice.pass_on(&line)?;
             transcript.read(String::from_utf8_lossy(&line).trim_end());
             line.clear();
         }
     }
     Ok((transcript, child.wait()?.success()))
+}
+
+/// Reads what a test binary answers to `--list --format terse`: the paths of its tests.
+pub(crate) fn listed(output: &str) -> Vec<String> {
+    output.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect()
 }
 
 impl Transcript {
@@ -173,6 +178,11 @@ test result: FAILED. 2 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; 
             ("slow", Outcome::Ignored),
         ];
         assert_eq!(cases, expected.map(|(path, o)| (path.to_owned(), o)));
+    }
+
+    #[test]
+    fn only_tests_are_listed() {
+        assert_eq!(listed("one::a: test\ntwo: bench\nb: test\n"), ["one::a", "b"]);
     }
 
     #[test]

@@ -1,9 +1,14 @@
 //! What all lanes together came to, down to the closing line.
 
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
 use crate::process::{Result, heading};
 use crate::test::binary::Binary;
 use crate::test::grid::Grid;
-use crate::test::libtest::{Counts, Outcome, Transcript};
+use crate::test::libtest::{Case, Counts, Outcome, Transcript};
+use crate::test::row::{Place, Row};
 
 /// The sum of everything that was run.
 #[derive(Debug, Default)]
@@ -14,6 +19,8 @@ pub(crate) struct Report {
     /// What is wrong besides: each counts like a failed test.
     complaints: Vec<String>,
     grid: Grid,
+    /// What can't be run here, with the reason.
+    not_run: BTreeSet<String>,
 }
 
 impl Report {
@@ -42,7 +49,8 @@ impl Report {
         }
     }
 
-    /// Puts the cases of the conformance suite into the grid.
+    /// Puts the cases of the conformance suite into the grid; a binary that was run as a whole must
+    /// have had some if it calls the suite.
     ///
     /// # Errors
     ///
@@ -52,20 +60,35 @@ impl Report {
         binary: &Binary,
         title: &str,
         transcript: &Transcript,
+        is_whole: bool,
     ) -> Result<()> {
         if !binary.is_integration_test() {
             return Ok(());
         }
         let mut executed = 0;
-        for case in &transcript.cases {
-            executed += usize::from(self.grid.record(binary, case));
+        for Case { path, outcome } in &transcript.cases {
+            if let Some((row, place)) = binary.case(path) {
+                let is_executed = *outcome != Outcome::Ignored;
+                self.grid.add(&row, place, is_executed);
+                executed += usize::from(is_executed);
+            }
         }
-        if executed == 0 && binary.calls_the_suite()? {
+        if is_whole && executed == 0 && binary.calls_the_suite()? {
             self.complain(format!(
                 "{title}: calls the conformance suite and ran none of its cases"
             ));
         }
         Ok(())
+    }
+
+    /// Takes note of a case that a backend has, without having run it.
+    pub(crate) fn list(&mut self, row: &Row, place: Place) {
+        self.grid.add(row, place, true);
+    }
+
+    /// Takes note of a backend whose tests are left out, and why.
+    pub(crate) fn leave_out(&mut self, name: &str, why: &str) {
+        self.not_run.insert(format!("{name} ({why})"));
     }
 
     /// Tells whether no backend has run the conformance suite so far.
@@ -76,17 +99,54 @@ impl Report {
     /// Prints the grid, all that failed and the closing line, and tells whether nothing failed.
     pub(crate) fn close(mut self, elapsed: &str) -> bool {
         self.complaints.extend(self.grid.gaps());
-        if !self.grid.is_empty() {
-            heading(&format!("backend × conformance group\n{}", self.grid));
-        }
-        let failed = self.failures.iter().chain(&self.complaints);
-        let failed: Vec<String> = failed.map(|one| format!("  {one}")).collect();
+        self.print_grid();
+        let failed = self.failed();
         if !failed.is_empty() {
-            heading(&format!("failed\n{}", failed.join("\n")));
+            heading(&format!("failed\n  {}", failed.join("\n  ")));
         }
         heading(&format!("the tests took {elapsed}"));
         println!("{}", self.closing_line());
         failed.is_empty()
+    }
+
+    /// Prints the grid alone and what is wrong with it, and tells whether nothing is.
+    pub(crate) fn close_matrix(mut self, is_json: bool, lanes: &[&str]) -> bool {
+        self.complaints.extend(self.grid.gaps());
+        let failed = self.failed();
+        if is_json {
+            println!("{:#}", self.json(lanes));
+        } else {
+            self.print_grid();
+            if !failed.is_empty() {
+                heading(&format!("failed\n  {}", failed.join("\n  ")));
+            }
+        }
+        failed.is_empty()
+    }
+
+    fn print_grid(&self) {
+        if !self.grid.is_empty() {
+            heading(&format!("backend × conformance group\n{}", self.grid));
+        }
+        for one in &self.not_run {
+            println!("not run: {one}");
+        }
+    }
+
+    fn failed(&self) -> Vec<String> {
+        self.failures.iter().chain(&self.complaints).cloned().collect()
+    }
+
+    fn json(&self, lanes: &[&str]) -> Value {
+        let lanes: Vec<&str> = lanes.iter().copied().chain(self.grid.backends()).collect();
+        let (groups, backends) = self.grid.json();
+        json!({
+            "groups": groups,
+            "backends": backends,
+            "lanes": lanes,
+            "not_run": self.not_run,
+            "failed": self.failed(),
+        })
     }
 
     fn closing_line(&self) -> String {
@@ -144,5 +204,18 @@ mod tests {
         report.complain("does not compile".to_owned());
         assert_eq!(report.closing_line(), "1 passed, 2 failed");
         assert!(!report.close("1 s"));
+    }
+
+    #[test]
+    fn a_program_reads_every_lane_and_what_was_left_out() {
+        let mut report = Report::default();
+        let (row, place) =
+            Row::of_case("tasker-cache-moka", "", "conformance::get::a_miss").unwrap();
+        report.list(&row, place);
+        report.leave_out("dragonfly", "not here");
+        let json = report.json(&["tests", "doc"]);
+        assert_eq!(json["lanes"], json!(["tests", "doc", "moka"]));
+        assert_eq!(json["not_run"], json!(["dragonfly (not here)"]));
+        assert_eq!(json["backends"][0]["cases"]["get"], json!(1));
     }
 }

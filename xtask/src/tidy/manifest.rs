@@ -45,6 +45,8 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     };
     for file in tree.ending("/Cargo.toml") {
         match Manifest::parse(file) {
+            // What is no member takes nothing over.
+            Ok(other) if other.get(&["workspace"]).is_some() => {}
             Ok(member) => {
                 findings.extend(member.own_metadata());
                 findings.extend(member.own_versions(&root));
@@ -270,6 +272,12 @@ bytes.workspace = true
         let loose = WORKSPACE.replace("=0.1.0", "0.1.0");
         let member = format!("{MEMBER}one.workspace = true");
         assert_eq!(findings(&loose, &member), ["Cargo.toml:6"]);
+    }
+
+    #[test]
+    fn another_workspace_goes_its_own_way() {
+        let other = "[package]\npublish = false\n[workspace]\n[dependencies]\nrand = \"1\"\n";
+        assert_eq!(findings("[workspace.package]\nversion = \"0.1.0\"\n", other), [""; 0]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection, QueryBuilder, SqlitePool};
 
+use crate::report::grouped;
 use crate::seed::{self, Execution};
 
 /// Says in the file's header whose it is and of which layout: `TSK` and a number.
@@ -66,9 +67,10 @@ pub(super) async fn create_if_missing(path: &Path, executions: u32) -> Result<()
         .map_err(failed)?
         .into_temp_path();
     eprintln!(
-        "filling {} with {} templates and {executions} step executions",
+        "filling {} with {} templates and {} step executions",
         path.display(),
         seed::TEMPLATES,
+        grouped(executions.into()),
     );
     fill(&unfinished, executions).await.map_err(OpenError::sqlite(&unfinished))?;
     match unfinished.persist_noclobber(path) {

@@ -103,7 +103,7 @@ fn whole(value: f64) -> String {
     grouped_digits(&format!("{value:.0}"))
 }
 
-fn grouped(count: u64) -> String {
+pub(crate) fn grouped(count: u64) -> String {
     grouped_digits(&count.to_string())
 }
 

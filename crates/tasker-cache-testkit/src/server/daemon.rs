@@ -12,18 +12,13 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::server::patience::{PATIENCE, PAUSE};
 use crate::server::place::Place;
 use crate::server::supervisor::Supervised;
 use crate::server::{Program, StartError};
 
-/// How long a server may take to answer for the first time, or to end when it is asked to.
-const PATIENCE: Duration = Duration::from_secs(20);
-
 /// How long one attempt to ask it may take.
 const ATTEMPT: Duration = Duration::from_secs(2);
-
-/// The pause between two looks.
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// How often a process that was told to stop is looked at: some seconds, where it takes microseconds.
 const LOOKS: u32 = 100_000;
@@ -199,9 +194,7 @@ async fn launch<S: Service>(
     let logged = place.log_len();
     let failed =
         |how: String| Failure::Other(StartError::failed(program, how, place.log_tail(logged)));
-    let started = place
-        .append_to_log()
-        .and_then(|log| Supervised::start(path, &service.args(path, place), &place.data(), log));
+    let started = Supervised::start(path, &service.args(path, place), place);
     let mut process = started.map_err(|error| Failure::Other(StartError::io(program, error)))?;
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -243,3 +236,6 @@ fn threads_run(pid: u32) -> bool {
         state.is_some_and(|state| !"TtXZ".contains(state))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -177,8 +177,7 @@ impl MemcachedServer {
     /// own; returns all that comes back, line ends included.
     ///
     /// What ends an answer differs from command to command, so a meta no-op (`mn`) is sent behind
-    /// it, whose answer is cut off: what a `get` returns must not itself end in `MN` on a line of
-    /// its own.
+    /// it, whose answer is cut off: no answer may itself have `MN` on a line of its own.
     ///
     /// # Panics
     ///

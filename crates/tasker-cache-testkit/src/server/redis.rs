@@ -12,8 +12,9 @@ use tokio::time::timeout;
 
 pub use self::builder::RedisBuilder;
 use self::service::RedisService;
+pub(crate) use self::service::field;
 use crate::server::daemon::Daemon;
-use crate::server::{Program, Reply, StartError};
+use crate::server::{Program, Reply, StartError, TlsFiles};
 
 /// How long a command may take.
 const COMMAND: Duration = Duration::from_secs(60);
@@ -279,6 +280,29 @@ impl RedisServer {
     pub async fn try_command<A: AsRef<[u8]>>(&self, args: &[A]) -> io::Result<Reply> {
         let exchange = self.daemon.service().exchange(self.daemon.place(), args);
         timeout(COMMAND, exchange).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Asks for a section of `INFO`; an error is in words.
+    pub(crate) async fn info(&self, section: &str) -> Result<String, String> {
+        let reply = self.try_command(&["INFO", section]).await;
+        reply.map(|reply| reply.to_string()).map_err(|error| error.to_string())
+    }
+
+    /// Returns the certificates, if it was started with TLS.
+    #[must_use]
+    pub fn tls_files(&self) -> Option<&TlsFiles> {
+        self.daemon.service().tls.as_ref().map(|tls| &*tls.files)
+    }
+
+    /// Returns the certificate of the authority that signed the server's, as PEM.
+    ///
+    /// # Panics
+    ///
+    /// If it was started without TLS.
+    #[must_use]
+    pub fn ca_file(&self) -> PathBuf {
+        let files = self.tls_files();
+        files.unwrap_or_else(|| panic!("the server was started without TLS")).ca()
     }
 
     /// Returns the folder that holds the server's log and data; it is removed with the server.

@@ -1,30 +1,39 @@
 //! One server process, on a leash: it can't outlive the process that holds the other end.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Starts the server, says its pid, and kills it when the pipe on its own input is closed.
+use crate::server::place::Place;
+
+/// Starts the server, says its pid, and kills it when it reads a line or the end of its input.
 ///
-/// The kernel closes that pipe when the process that wrote this line ends, however it ends. The
-/// pid is never one that was given to somebody else meanwhile: the watch is killed as soon as the
-/// server has been waited for.
+/// Its input is a pipe, which the kernel closes when the process at the other end is gone, however
+/// it went; nobody is left then to remove the folder, so that is done here. The pid is never one
+/// that was given to somebody else meanwhile: the watch is killed as soon as the server has been
+/// waited for.
+///
+/// Hang-ups are ignored because the kernel sends one to a process group that is left alone with a
+/// stopped process in it (POSIX, `_exit`): a paused server.
 const SCRIPT: &str = r#"
+trap '' HUP
+folder=$1
+shift
 exec 3<&0
 "$@" </dev/null >&2 3<&- &
 server=$!
 echo "$server"
 exec >/dev/null
-{ read -r line <&3; kill -9 "$server"; } 2>/dev/null &
+{ read -r line <&3 || : >"$folder/orphan"; kill -9 "$server"; } 2>/dev/null &
 watch=$!
 wait "$server"
 status=$?
 { kill -9 "$watch"; wait "$watch"; } 2>/dev/null
+if [ -e "$folder/orphan" ]; then rm -rf -- "$folder"; fi
 exit "$status"
 "#;
 
@@ -37,21 +46,17 @@ pub(crate) struct Supervised {
 }
 
 impl Supervised {
-    /// Starts a program in a folder; what it says goes to `log`.
-    pub(crate) fn start(
-        program: &Path,
-        args: &[OsString],
-        folder: &Path,
-        log: File,
-    ) -> io::Result<Self> {
+    /// Starts a program at a place, and adds what it says to the log there.
+    pub(crate) fn start(program: &Path, args: &[OsString], place: &Place) -> io::Result<Self> {
         let mut supervisor = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "supervisor"])
+            .arg(place.folder())
             .arg(program)
             .args(args)
-            .current_dir(folder)
+            .current_dir(place.data())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(log)
+            .stderr(place.append_to_log()?)
             // An interrupt from the keyboard is for the tests; the servers follow by the pipe.
             .process_group(0)
             .spawn()?;
@@ -87,7 +92,10 @@ impl Supervised {
 
     /// Kills the server, unless it has ended, and waits until it is gone: a few milliseconds.
     pub(crate) fn kill(&mut self) -> io::Result<ExitStatus> {
-        drop(self.leash.take());
+        if let Some(mut leash) = self.leash.take() {
+            // It fails if the supervisor is gone, and then so is the server.
+            let _ = leash.write_all(b"end\n");
+        }
         self.supervisor.wait()
     }
 }

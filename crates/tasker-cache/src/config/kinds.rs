@@ -177,6 +177,9 @@ impl Kind for File {
         if text.starts_with("-----") || text.contains(char::is_control) {
             return Err((NotAllowed, "is not a path but the content of a file".to_owned()));
         }
+        if text.contains("://") {
+            return Err((NotAllowed, "is not a path but a URL".to_owned()));
+        }
         Ok(PathBuf::from(text))
     }
 

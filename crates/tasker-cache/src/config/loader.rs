@@ -7,6 +7,7 @@ use super::Config;
 use super::environment::Environment;
 use super::error::{ConfigError, ConfigErrorKind};
 use super::given::Given;
+use super::keys;
 use super::resolved::Resolved;
 use super::tables::Tables;
 use super::toml_text;
@@ -114,7 +115,9 @@ impl Loader {
         if self.has_overrides {
             layers.push(environment.overrides(&self.env_prefix, &tables)?);
         }
-        let given = Given::expand(&Tree::of_layers(layers), &tables, &environment)?;
+        let forms = [keys::MEMCACHED_URL.path, keys::MEMCACHED_URLS.path];
+        let tree = Tree::of_layers(layers, forms);
+        let given = Given::expand(&tree, &tables, &environment)?;
         Resolved::of(&given)?;
         let tree = given.into_tree();
         Ok(Config { tables, tree })

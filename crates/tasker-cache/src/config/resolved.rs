@@ -123,7 +123,8 @@ impl Resolved {
     fn check_urls(&self, given: &Given<'_>) -> Result<(), ConfigError> {
         match self.backend {
             BackendName::Redis | BackendName::Dragonfly => {
-                check_url(given, &keys::REDIS_URL, UrlForm::Redis, &self.redis.url)
+                check_url(given, &keys::REDIS_URL, UrlForm::Redis, &self.redis.url)?;
+                self.check_redis(given)
             }
             BackendName::Memcached => self.memcached.urls.iter().try_for_each(|url| {
                 if given.has(&keys::MEMCACHED_URLS) {
@@ -134,6 +135,23 @@ impl Resolved {
             }),
             BackendName::Moka | BackendName::Unknown(_) => Ok(()),
         }
+    }
+
+    /// Asks the backend, if there is one, whether it can make something of the URL.
+    #[cfg(feature = "redis")]
+    fn check_redis(&self, given: &Given<'_>) -> Result<(), ConfigError> {
+        let parsed = tasker_cache_redis::RedisConfig::new(self.redis.url.expose());
+        let refuse = |error| {
+            let problem = format!("can't be used: {error}");
+            given.not_allowed(&keys::REDIS_URL, (ConfigErrorKind::NotAllowed, problem))
+        };
+        parsed.map(drop).map_err(refuse)
+    }
+
+    #[cfg(not(feature = "redis"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as with the feature")]
+    fn check_redis(&self, _: &Given<'_>) -> Result<(), ConfigError> {
+        Ok(())
     }
 }
 

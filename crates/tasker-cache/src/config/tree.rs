@@ -11,12 +11,23 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// Lays trees on each other; the last one is the strongest.
-    pub(super) fn of_layers(layers: impl IntoIterator<Item = Self>) -> Self {
-        let mut stack = config::Config::builder();
-        for layer in layers {
-            stack = stack.add_source(layer);
+    /// Lays trees on each other; the last one is the strongest. What a layer says replaces what
+    /// the layers below it say at the other path of a pair of `forms`.
+    pub(super) fn of_layers(mut layers: Vec<Self>, forms: [&str; 2]) -> Self {
+        for at in 1..layers.len() {
+            let (below, rest) = layers.split_at_mut(at);
+            for (given, other) in [(forms[0], forms[1]), (forms[1], forms[0])] {
+                if rest[0].get(given).is_some() {
+                    for layer in &mut *below {
+                        layer.remove(other);
+                    }
+                }
+            }
         }
+        let stack = layers.into_iter().fold(
+            config::Config::builder(),
+            config::ConfigBuilder::<config::builder::DefaultState>::add_source,
+        );
         #[expect(clippy::expect_used, reason = "what may fail was done when the trees were made")]
         let merged = stack.build().expect("a tree can always be collected");
         Self { root: merged.cache }
@@ -37,6 +48,12 @@ impl Tree {
             table_of(value).entry(part.to_owned()).or_default()
         });
         *slot = value;
+    }
+
+    fn remove(&mut self, path: &str) {
+        if self.get(path).is_some() {
+            self.put(path, Value::default());
+        }
     }
 
     /// Changes the text at a path, or each text of the list at a path.
@@ -65,7 +82,17 @@ impl Tree {
 
 /// Tells where a value is from.
 pub(super) fn place_of(value: &Value) -> &str {
-    value.origin().unwrap_or("the application's configuration")
+    origin(value).unwrap_or("the application's configuration")
+}
+
+/// Returns where a value is from. A table that was merged is from where its first key is.
+fn origin(value: &Value) -> Option<&str> {
+    value.origin().or_else(|| match &value.kind {
+        ValueKind::Table(table) => {
+            table.iter().min_by_key(|(name, _)| *name).and_then(|(_, v)| origin(v))
+        }
+        _ => None,
+    })
 }
 
 fn table_of(value: &mut Value) -> &mut Map<String, Value> {

@@ -72,7 +72,11 @@ fn names_in(table: &str) -> Vec<&'static str> {
 /// one of that very name elsewhere.
 fn suggest(table: &str, name: &str) -> Option<String> {
     let name = name.to_lowercase().replace('-', "_");
-    let alike = |known: &str| strsim::jaro_winkler(known, &name);
+    // In a short name a single slip weighs too much for the measure that suits longer ones.
+    let alike = |known: &str| match strsim::osa_distance(known, &name) {
+        0 | 1 => 1.0,
+        _ => strsim::jaro_winkler(known, &name),
+    };
     let nearest = names_in(table).into_iter().max_by(|a, b| alike(a).total_cmp(&alike(b)));
     let here =
         nearest.filter(|known| alike(known) >= ALIKE).map(|known| format!("{table}.{known}"));

@@ -6,6 +6,8 @@ use std::time::Duration;
 use tasker_cache_core::{Key, Prefix};
 use tokio::time::Instant;
 
+use crate::mutants::{Mutant, planted};
+
 /// What an invalidation is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Target {
@@ -42,6 +44,10 @@ pub(crate) struct Journal {
 #[derive(Clone, Copy, Debug)]
 struct PendingPrefix {
     token: Token,
+    /// The mark that made it pending; later ones added to it.
+    first: Token,
+    /// How many marks since then were not withdrawn.
+    marks: usize,
     /// When everything it covers has expired by itself; set where prefixes can't be deleted.
     expires: Option<Instant>,
 }
@@ -95,6 +101,7 @@ impl Journal {
     /// Removes what an acknowledged delete of `target` has applied: tokens up to the one taken
     /// before that delete was sent.
     pub(crate) fn clear(&mut self, target: &Target, upto: Token) {
+        let upto = if planted(Mutant::NoTokens) { Token(self.last) } else { upto };
         match target {
             Target::Key(key) => {
                 if self.keys.get(key).is_some_and(|token| *token <= upto) {
@@ -115,6 +122,20 @@ impl Journal {
                     keep
                 });
             }
+        }
+    }
+
+    /// Takes back the mark of a prefix that can't be deleted. Unlike an acknowledged delete it
+    /// applies nothing: what other invalidations marked, there and below, stays.
+    pub(crate) fn withdraw(&mut self, prefix: &Prefix, token: Token) {
+        let Some(pending) = self.prefixes.get_mut(prefix).filter(|known| known.first <= token)
+        else {
+            return;
+        };
+        pending.marks -= 1;
+        if pending.marks == 0 {
+            self.prefixes.remove(prefix);
+            self.bytes -= prefix.as_str().len();
         }
     }
 
@@ -156,11 +177,13 @@ impl Journal {
     fn insert(&mut self, target: &Target, token: Token) {
         let known = match target {
             Target::Key(key) => self.keys.insert(key.clone(), token).is_some(),
-            // A later invalidation has to wait for the TTL anew.
-            Target::Prefix(prefix) => self
-                .prefixes
-                .insert(prefix.clone(), PendingPrefix { token, expires: None })
-                .is_some(),
+            Target::Prefix(prefix) => {
+                let known = self.prefixes.get(prefix);
+                let (first, marks) = known.map_or((token, 0), |known| (known.first, known.marks));
+                // A later invalidation has to wait for the TTL anew.
+                let pending = PendingPrefix { token, first, marks: marks + 1, expires: None };
+                self.prefixes.insert(prefix.clone(), pending).is_some()
+            }
         };
         if !known {
             self.bytes += target.weight();
@@ -269,6 +292,36 @@ mod tests {
         assert!(!journal.covers(&KeyBuilder::region("app", "small", 0).segment("b").key()));
         assert!(journal.covers(&KeyBuilder::region("app", "small", 0).segment("a").key()));
         assert!(journal.covers(&key("b")));
+    }
+
+    #[test]
+    fn a_withdrawn_prefix_leaves_what_others_marked_below_it() {
+        let mut journal = Journal::default();
+        journal.mark(&target("deferred"));
+        let all = region().prefix();
+        let token = journal.mark(&Target::Prefix(all.clone()));
+
+        journal.withdraw(&all, token);
+
+        assert!(journal.covers(&key("deferred")));
+        assert!(!journal.covers(&key("other")));
+    }
+
+    #[test]
+    fn a_prefix_is_pending_until_its_last_mark_is_withdrawn() {
+        let mut journal = Journal::default();
+        let all = region().prefix();
+        let marks = [0; 3].map(|_| journal.mark(&Target::Prefix(all.clone())));
+
+        journal.withdraw(&all, marks[1]);
+        journal.withdraw(&all, marks[0]);
+        assert!(journal.covers(&key("a")), "the third is not settled");
+
+        journal.withdraw(&all, marks[2]);
+        assert_eq!((journal.len(), journal.bytes), (0, 0));
+        journal.mark(&Target::Prefix(all.clone()));
+        journal.withdraw(&all, marks[2]);
+        assert!(journal.covers(&key("a")), "a later mark is not an earlier one's to withdraw");
     }
 
     #[test]

@@ -25,15 +25,22 @@ impl MemcachedBuilder {
         self
     }
 
-    /// Limits the size of an item, key and overhead included (`-I`); 1 KiB to 1 GiB and at most
-    /// half of the memory. Default: 1 MiB.
+    /// Limits the size of an item, key and overhead included (`-I`). Default: 1 MiB.
+    ///
+    /// From 1 KiB to 1 GiB and at most half of the memory; rounded up to what memcached accepts: a
+    /// power of two, above 512 KiB a multiple of 512 KiB.
     pub fn max_item_bytes(mut self, bytes: u32) -> Self {
         self.service.max_item_bytes = Some(bytes);
         self
     }
 
-    /// Limits how many connections there are at a time (`-c`); further ones are closed at once.
-    /// Default: 1,024. The harness needs one for each command and while it starts the server.
+    /// Limits how many clients can be connected at a time; further ones are told `ERROR Too many
+    /// open connections` and closed. At least 2; default: about 1,000.
+    ///
+    /// What memcached limits (`-c`) is file descriptors, its own included: the harness adds those
+    /// and starts a single worker thread, so that the number is that of clients with memcached
+    /// 1.6.18, and nearly so with others. The harness itself needs one for each command, and while
+    /// it starts the server.
     pub fn max_connections(mut self, connections: u32) -> Self {
         self.service.max_connections = Some(connections);
         self

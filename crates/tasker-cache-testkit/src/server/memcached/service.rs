@@ -34,6 +34,23 @@ impl MemcachedService {
     }
 }
 
+/// How many file descriptors memcached has for itself, with one worker thread.
+const OWN_DESCRIPTORS: u32 = 12;
+
+/// The size of the chunks into which memcached cuts large items, unless it is told another.
+const CHUNK: u32 = 512 * 1024;
+
+/// Rounds a limit up to one that memcached accepts, with the chunk that goes with it: the chunk has
+/// to divide both the limit and the page of 1 MiB.
+fn item_and_chunk(bytes: u32) -> (u32, u32) {
+    let item = if bytes <= CHUNK {
+        bytes.max(1024).next_power_of_two()
+    } else {
+        bytes.checked_next_multiple_of(CHUNK).unwrap_or(bytes)
+    };
+    (item, item.min(CHUNK))
+}
+
 /// What memcached answers to `mn`, the meta no-op.
 const FENCE: &[u8] = b"MN\r\n";
 
@@ -79,12 +96,17 @@ impl Service for MemcachedService {
         if rustix::process::geteuid().is_root() {
             option("-u", "root".into());
         }
-        let limits =
-            [("-I", self.max_item_bytes), ("-c", self.max_connections), ("-m", self.memory_mib)];
-        for (name, limit) in limits {
-            if let Some(limit) = limit {
-                option(name, limit.to_string().into());
-            }
+        if let Some(memory) = self.memory_mib {
+            option("-m", memory.to_string().into());
+        }
+        if let Some(clients) = self.max_connections {
+            option("-t", "1".into());
+            option("-c", clients.max(2).saturating_add(OWN_DESCRIPTORS).to_string().into());
+        }
+        if let Some(bytes) = self.max_item_bytes {
+            let (item, chunk) = item_and_chunk(bytes);
+            option("-I", item.to_string().into());
+            option("-o", format!("slab_chunk_max={chunk}").into());
         }
         args.extend(self.extra.iter().map(OsString::from));
         args

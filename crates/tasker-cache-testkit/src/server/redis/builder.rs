@@ -1,5 +1,7 @@
 //! How a server that speaks Redis' protocol is to be started.
 
+use std::net::SocketAddr;
+
 use crate::server::redis::service::{RedisService, User};
 use crate::server::{Program, RedisServer, StartError};
 
@@ -61,6 +63,49 @@ impl RedisBuilder {
     /// Listens on a unix socket instead of a port.
     pub fn unix_socket(mut self) -> Self {
         self.service.is_unix = true;
+        self
+    }
+
+    /// Talks TLS only, with a certificate by an authority of its own; the URL is `rediss://…`.
+    ///
+    /// Builders that are cloned from here on share the authority.
+    ///
+    /// # Panics
+    ///
+    /// If the certificates can't be written.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self) -> Self {
+        let files = crate::server::TlsFiles::make();
+        let files = files.unwrap_or_else(|error| panic!("no certificates could be made: {error}"));
+        let files = std::sync::Arc::new(files);
+        self.service.tls = Some(crate::server::redis::service::Tls { files, asks_clients: false });
+        self
+    }
+
+    /// Talks TLS like [`tls`](Self::tls), and only to clients with a certificate by the same
+    /// authority.
+    ///
+    /// # Panics
+    ///
+    /// As [`tls`](Self::tls).
+    #[cfg(feature = "tls")]
+    pub fn tls_with_client_certificates(mut self) -> Self {
+        self = self.tls();
+        if let Some(tls) = &mut self.service.tls {
+            tls.asks_clients = true;
+        }
+        self
+    }
+
+    /// Makes it a node of a cluster.
+    pub(crate) fn node(mut self) -> Self {
+        self.service.is_node = true;
+        self
+    }
+
+    /// Makes it a replica.
+    pub(crate) fn replica_of(mut self, primary: SocketAddr) -> Self {
+        self.service.primary = Some(primary);
         self
     }
 

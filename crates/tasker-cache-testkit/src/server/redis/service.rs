@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -15,7 +16,7 @@ use tokio::net::{TcpStream, UnixStream};
 use crate::server::daemon::Service;
 use crate::server::place::Place;
 use crate::server::resp::Connection;
-use crate::server::{Program, Reply, StartError};
+use crate::server::{Program, Reply, StartError, TlsFiles};
 
 /// A user of the server's ACL.
 #[derive(Clone)]
@@ -34,6 +35,13 @@ impl fmt::Debug for User {
     }
 }
 
+/// How a server talks TLS.
+#[derive(Clone, Debug)]
+pub(super) struct Tls {
+    pub(super) files: Arc<TlsFiles>,
+    pub(super) asks_clients: bool,
+}
+
 /// What a server is started with.
 #[derive(Clone)]
 pub(super) struct RedisService {
@@ -42,6 +50,8 @@ pub(super) struct RedisService {
     pub(super) user: Option<User>,
     pub(super) is_unix: bool,
     pub(super) is_node: bool,
+    pub(super) primary: Option<SocketAddr>,
+    pub(super) tls: Option<Tls>,
     pub(super) extra: Vec<String>,
 }
 
@@ -53,6 +63,8 @@ impl fmt::Debug for RedisService {
             .field("user", &self.user)
             .field("is_unix", &self.is_unix)
             .field("is_node", &self.is_node)
+            .field("primary", &self.primary)
+            .field("tls", &self.tls)
             .field("extra", &self.extra)
             .finish()
     }
@@ -66,6 +78,8 @@ impl RedisService {
             user: None,
             is_unix: false,
             is_node: false,
+            primary: None,
+            tls: None,
             extra: Vec::new(),
         }
     }
@@ -73,14 +87,17 @@ impl RedisService {
     /// Refuses options that don't go together.
     pub(super) fn check(&self) -> Result<(), StartError> {
         let refuse = |what| Err(StartError::unfit(what));
+        let is_alone = !self.is_node && self.primary.is_none();
+        let is_plain = !self.is_unix && self.tls.is_none();
         match self.program {
             Program::Memcached => refuse("memcached is started by `MemcachedServer`"),
-            Program::Dragonfly if self.is_unix || self.is_node => {
+            Program::Dragonfly if !is_alone || !is_plain => {
                 refuse("the harness starts Dragonfly alone and on plain TCP only")
             }
-            _ if self.is_unix && self.is_node => {
-                refuse("the nodes of a cluster find each other by address, not by unix socket")
+            _ if self.is_unix && !is_alone => {
+                refuse("servers find each other by address: not with `unix_socket()`")
             }
+            _ if self.is_unix && self.tls.is_some() => refuse("there is no TLS on a unix socket"),
             _ => Ok(()),
         }
     }
@@ -90,7 +107,8 @@ impl RedisService {
     }
 
     pub(super) fn url(&self, address: SocketAddr) -> String {
-        format!("redis://{}{address}", self.credentials())
+        let scheme = if self.tls.is_some() { "rediss" } else { "redis" };
+        format!("{scheme}://{}{address}", self.credentials())
     }
 
     pub(super) fn unix_url(&self, socket: &Path) -> String {
@@ -132,9 +150,13 @@ impl RedisService {
     }
 
     fn redis_args(&self, program: &Path, place: &Place) -> Vec<OsString> {
-        let port = if self.is_unix { 0 } else { place.address().port() };
+        let is_plain = !self.is_unix && self.tls.is_none();
+        let port = if is_plain { place.address().port() } else { 0 };
         let mut args = Args::default();
         args.option("--port", port.to_string()).option("--bind", "127.0.0.1");
+        if let Some(tls) = &self.tls {
+            self.tls_args(tls, place, &mut args);
+        }
         args.option("--unixsocket", place.socket()).option("--unixsocketperm", "700");
         args.option("--dir", place.data()).option("--dbfilename", SNAPSHOT);
         args.option("--save", "").option("--appendonly", "no").option("--daemonize", "no");
@@ -153,7 +175,23 @@ impl RedisService {
         if self.is_node {
             args.option("--cluster-enabled", "yes").option("--cluster-node-timeout", "2000");
         }
+        if let Some(primary) = self.primary {
+            args.option("--replicaof", "127.0.0.1").word(primary.port().to_string());
+        }
         args.0
+    }
+
+    fn tls_args(&self, tls: &Tls, place: &Place, args: &mut Args) {
+        let Tls { files, asks_clients } = tls;
+        args.option("--tls-port", place.address().port().to_string());
+        args.option("--tls-ca-cert-file", files.ca());
+        args.option("--tls-cert-file", files.server_certificate());
+        args.option("--tls-key-file", files.server_key());
+        args.option("--tls-auth-clients", if *asks_clients { "yes" } else { "no" });
+        args.option("--tls-replication", "yes");
+        if self.is_node {
+            args.option("--tls-cluster", "yes");
+        }
     }
 
     fn dragonfly_args(&self, place: &Place) -> Vec<OsString> {
@@ -225,7 +263,7 @@ pub(super) fn remove_if_there(file: &Path) -> io::Result<()> {
 }
 
 /// Returns a field of what `INFO` answers.
-pub(super) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
 }
 

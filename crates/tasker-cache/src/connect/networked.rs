@@ -1,0 +1,108 @@
+//! The backends on a network, which may not be reachable when the cache is made.
+
+use std::fmt;
+
+use tasker_cache_core::Backend;
+
+use super::{configured, stand_in, warn_of_configuration};
+use crate::Cache;
+use crate::config::Resolved;
+
+#[cfg(feature = "redis")]
+const NO_REDIS: &str =
+    "Failed to connect to Redis, falling back to NoOp cache (graceful degradation)";
+
+#[cfg(feature = "memcached")]
+const NO_MEMCACHED: &str =
+    "Failed to connect to Memcached, falling back to NoOp cache (graceful degradation)";
+
+#[cfg(feature = "redis")]
+pub(super) async fn redis(name: &'static str, resolved: &Resolved) -> Cache {
+    use tasker_cache_redis::{ConfigError, Redis, RedisConfig};
+
+    let make = || -> Result<Redis, ConfigError> {
+        let settings = &resolved.redis;
+        let mut config = RedisConfig::new(settings.url.expose())?
+            .database(settings.database)
+            .max_connections(settings.max_connections)
+            .connection_timeout(settings.connection_timeout)
+            .operation_timeout(resolved.operation_timeout);
+        if let Some(path) = &settings.tls_ca_file {
+            config = config.tls_ca_file(path);
+        }
+        if let (Some(certificate), Some(key)) = (&settings.tls_cert_file, &settings.tls_key_file) {
+            config = config.tls_identity(certificate, key);
+        }
+        Redis::new(config)
+    };
+    match make() {
+        Ok(backend) => {
+            let ready = backend.ready().await;
+            made(backend, name, NO_REDIS, ready, resolved)
+        }
+        Err(error) => refused(&error, resolved),
+    }
+}
+
+#[cfg(feature = "memcached")]
+pub(super) async fn memcached(resolved: &Resolved) -> Cache {
+    use tasker_cache_memcached::{ConfigError, Memcached, MemcachedConfig, Ring};
+
+    use super::breaker;
+
+    let settings = &resolved.memcached;
+    let make = |url: &crate::config::SecretUrl| -> Result<Memcached, ConfigError> {
+        let config = MemcachedConfig::new(url.expose())?
+            .max_connections(settings.max_connections)
+            .connection_timeout(settings.connection_timeout)
+            .operation_timeout(resolved.operation_timeout);
+        Ok(Memcached::new(config))
+    };
+    match settings.urls.iter().map(make).collect::<Result<Vec<_>, _>>() {
+        Ok(servers) if servers.len() > 1 => {
+            let ring = Ring::new(servers, resolved.breaker.map(breaker));
+            let ready = ring.ready().await;
+            made(ring, Memcached::NAME, NO_MEMCACHED, ready, resolved)
+        }
+        Ok(servers) => match servers.into_iter().next() {
+            Some(server) => {
+                let ready = server.ready().await;
+                made(server, Memcached::NAME, NO_MEMCACHED, ready, resolved)
+            }
+            None => stand_in(resolved),
+        },
+        Err(error) => refused(&error, resolved),
+    }
+}
+
+/// Makes the cache over a backend that keeps the time of its operations itself, and logs whether
+/// it could be reached.
+fn made(
+    backend: impl Backend,
+    name: &'static str,
+    warning: &str,
+    ready: Result<(), impl fmt::Display>,
+    resolved: &Resolved,
+) -> Cache {
+    let builder =
+        configured(Cache::builder(backend), resolved).name(name).without_operation_timeout();
+    match ready {
+        Ok(()) => {
+            tracing::info!(backend = name, "Distributed cache provider initialized successfully");
+            builder.build()
+        }
+        Err(cause) => {
+            tracing::warn!(
+                backend = name,
+                %cause,
+                "{warning}"
+            );
+            builder.unreachable().build()
+        }
+    }
+}
+
+fn refused(error: &dyn fmt::Display, resolved: &Resolved) -> Cache {
+    warn_of_configuration(error);
+    stand_in(resolved)
+}

@@ -1,0 +1,212 @@
+//! What the documentation lists is what the code has: each table is read and compared.
+
+#![expect(clippy::expect_used, reason = "a test's helpers expect what the test needs")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tasker_cache::config::BackendName;
+use tasker_cache::{Config, Counters};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The cells of each row of every table below a heading.
+fn rows(text: &str, heading: &str) -> Vec<Vec<String>> {
+    let (_, section) = text.split_once(&format!("\n{heading}\n")).expect("the heading is there");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let lines = section.lines().filter(|line| line.starts_with("| "));
+    let cells =
+        |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+    lines.map(cells).collect()
+}
+
+/// What stands between backticks.
+fn ticked(text: &str) -> Vec<String> {
+    text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+fn features() -> toml::Table {
+    let manifest: toml::Table = read("crates/tasker-cache/Cargo.toml").parse().expect("it is TOML");
+    manifest["features"].as_table().expect("it has features").clone()
+}
+
+#[test]
+fn the_chapter_on_configuration_lists_every_key_with_its_default_and_range() {
+    let chapter = read("docs/src/configuration.md");
+    let mut listed = rows(&chapter, "## Keys");
+    listed.extend(rows(&chapter, "## Circuit breaker"));
+    listed.retain(|row| row[0] != "key");
+
+    for (row, key) in listed.iter().zip(Config::keys()) {
+        let default = row[1].trim_matches('`').replace('–', "");
+        assert_eq!(row[0], format!("`{}`", key.key));
+        assert_eq!(default, key.default, "{}", key.key);
+        assert_eq!(row[2], key.range, "{}", key.key);
+    }
+    assert_eq!(listed.len(), Config::keys().count());
+}
+
+#[test]
+fn the_errors_that_the_chapter_prints_are_those_that_are_returned() {
+    let chapter = read("docs/src/configuration.md");
+    let (_, section) = chapter.split_once("\n## Errors\n").expect("it has them");
+    let blocks: Vec<&str> = section.split("```").skip(1).step_by(2).take(4).collect();
+    let folder = tempfile::tempdir().expect("the temporary folder is writable");
+    let path = folder.path().join("tasker.toml");
+
+    for pair in blocks.chunks(2) {
+        let file = pair[0].strip_prefix("toml\n").expect("first the file");
+        let printed = pair[1].strip_prefix("text\n").expect("then the error");
+        fs::write(&path, file).expect("it is writable");
+        let error = Config::load(&path).expect_err("it is wrong").to_string();
+        assert_eq!(error.replace(&path.display().to_string(), "tasker.toml"), printed.trim());
+    }
+}
+
+#[test]
+fn the_chapter_on_failures_lists_every_counter_in_order() {
+    let chapter = read("docs/src/failure-behaviour.md");
+    let listed: Vec<String> =
+        rows(&chapter, "## Counters").iter().flat_map(|row| ticked(&row[0])).collect();
+
+    let counters = serde_json::to_string(&Counters::default()).expect("it has no odd keys");
+
+    let counted: Vec<&str> = counters.split('"').skip(1).step_by(2).collect();
+    assert_eq!(listed, counted);
+}
+
+#[test]
+fn the_front_page_lists_every_feature() {
+    let listed: BTreeSet<String> =
+        rows(&read("README.md"), "## Features").iter().flat_map(|row| ticked(&row[0])).collect();
+
+    let there: BTreeSet<String> =
+        features().keys().filter(|&name| name != "default").cloned().collect();
+
+    assert_eq!(listed, there);
+}
+
+#[test]
+fn the_front_page_says_which_features_are_on_by_default() {
+    let front_page = read("README.md");
+    let listed: Vec<String> = rows(&front_page, "## Features")
+        .iter()
+        .filter(|row| row[1].contains("on by default"))
+        .flat_map(|row| ticked(&row[0]))
+        .collect();
+
+    let default: Vec<String> = features()["default"].clone().try_into().expect("a list of names");
+
+    assert_eq!(listed, default);
+}
+
+#[test]
+fn the_front_page_lists_every_backend_by_each_of_its_names() {
+    let names: BTreeSet<String> = rows(&read("README.md"), "## Backends")
+        .iter()
+        .flat_map(|row| ticked(&row[1]))
+        .filter_map(|name| Some(name.strip_prefix('"')?.strip_suffix('"')?.to_owned()))
+        .collect();
+
+    let known: BTreeSet<String> = BackendName::KNOWN.iter().map(|&name| name.to_owned()).collect();
+
+    assert_eq!(names, known);
+}
+
+#[test]
+fn the_front_page_names_the_feature_of_each_backend_that_has_one() {
+    let features = features();
+    for row in rows(&read("README.md"), "## Backends").iter().skip(1) {
+        for feature in ticked(&row[2]) {
+            assert!(features.contains_key(&feature), "`{feature}` of {}", row[0]);
+        }
+        let is_there = features.contains_key(&row[0].to_lowercase());
+        let is_denied = row[2].contains("not in this version");
+        assert!(!(is_there && is_denied), "{} has become a feature", row[0]);
+    }
+}
+
+/// The text of every Rust source of the crates, its string literals on one line each.
+fn sources() -> String {
+    fn collect(folder: &Path, into: &mut String) {
+        for entry in fs::read_dir(folder).expect("it can be listed") {
+            let path = entry.expect("it can be listed").path();
+            if path.is_dir() {
+                collect(&path, into);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                into.push_str(&fs::read_to_string(&path).expect("it is text"));
+            }
+        }
+    }
+    let mut text = String::new();
+    for entry in fs::read_dir(root().join("crates")).expect("it can be listed") {
+        let source = entry.expect("it can be listed").path().join("src");
+        collect(&source, &mut text);
+    }
+    let mut lines = text.split("\\\n");
+    let first = lines.next().unwrap_or_default().to_owned();
+    lines.fold(first, |joined, line| joined + line.trim_start())
+}
+
+/// Tells whether a documented log line is one of the sources' string literals, in which `{…}`
+/// stands for what differs from line to line.
+fn is_logged(line: &str, sources: &str) -> bool {
+    let line = line.replace(&BackendName::KNOWN.join(", "), "<known>").replace("'moka'", "'<b>'");
+    let constant = |text: &str, open: char, close: char| -> Vec<String> {
+        let mut parts = text.split(open);
+        let first = parts.next().map(str::to_owned);
+        first
+            .into_iter()
+            .chain(parts.filter_map(|part| Some(part.split_once(close)?.1.to_owned())))
+            .collect()
+    };
+    let wanted = constant(&line, '<', '>');
+    sources.split('"').any(|literal| constant(literal, '{', '}') == wanted)
+}
+
+/// Each line that a chapter says is logged.
+fn log_lines(chapter: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    for level in ["ERROR", "WARN", "INFO", "DEBUG"] {
+        for (at, _) in chapter.match_indices(&format!("{level} `")) {
+            lines.extend(ticked(&chapter[at..]).into_iter().next());
+        }
+    }
+    lines
+}
+
+#[test]
+fn every_log_line_in_the_book_is_one_of_the_codes() {
+    let sources = sources();
+    let mut lines = log_lines(&read("docs/src/configuration.md"));
+    lines.extend(log_lines(&read("docs/src/failure-behaviour.md")));
+
+    for line in &lines {
+        assert!(is_logged(line, &sources), "nothing logs `{line}`");
+    }
+    assert!(lines.len() >= 10, "the book's log lines are found");
+}
+
+#[test]
+fn a_log_line_that_differs_by_a_word_is_noticed() {
+    let sources = sources();
+
+    assert!(is_logged("Circuit breaker opened (failing fast)", &sources));
+    assert!(!is_logged("Circuit breaker opened (failing)", &sources));
+    assert!(!is_logged("Cache backend '<name>' is not compiled", &sources));
+    assert!(is_logged(
+        "Cache provider 'moka' is not shared between processes; region '<path>' disabled",
+        &sources
+    ));
+    assert!(!is_logged(
+        "Cache provider 'moka' is not shared between processes; region <path> disabled",
+        &sources
+    ));
+}
