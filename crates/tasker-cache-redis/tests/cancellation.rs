@@ -3,6 +3,8 @@
 //! `CANCELLATIONS=1000000 cargo test --release -p tasker-cache-redis --test cancellation` is the
 //! full run.
 
+#![expect(clippy::expect_used, reason = "a test ends where its assumption is wrong")]
+
 mod common;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,7 @@
 //! The whole contract, on each kind of server and by each way to reach it.
 
+#![expect(clippy::expect_used, reason = "a test ends where its assumption is wrong")]
+
 mod common;
 
 use std::sync::Arc;

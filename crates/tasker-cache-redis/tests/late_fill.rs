@@ -1,5 +1,7 @@
 //! A fill that an invalidation overtakes.
 
+#![expect(clippy::expect_used, reason = "a test ends where its assumption is wrong")]
+
 mod common;
 
 use std::time::Duration;
