@@ -15,9 +15,11 @@ pub struct Row {
     applied: AtomicU64,
     violations: AtomicU64,
     reads: AtomicU64,
+    digest: AtomicU64,
 }
 
-/// What one process knows beyond what everybody does: the highest version that it deferred.
+/// What one process knows of a row beyond what everybody does: the highest version that it
+/// deferred.
 #[derive(Debug, Default)]
 pub struct Process {
     deferred: AtomicU64,
@@ -35,15 +37,16 @@ impl Row {
         self.committed.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// Notes how the invalidation of a version went.
+    /// Notes how the invalidation of a version went; one that the store can't do promises nothing.
     ///
     /// # Panics
     ///
-    /// When it was neither applied nor deferred, which no store here gives a reason for.
+    /// Panics if the cache says that it stands in for another.
     pub fn invalidated(&self, process: &Process, version: u64, done: Invalidation) {
         match done {
             Invalidation::Applied => self.applied.fetch_max(version, Ordering::SeqCst),
             Invalidation::Deferred => process.deferred.fetch_max(version, Ordering::SeqCst),
+            Invalidation::Unsupported => 0,
             other => panic!("an invalidation was {other}"),
         };
     }
@@ -57,10 +60,16 @@ impl Row {
 
     /// Checks what a read returned against what was allowed when it began.
     pub fn check(&self, allowed: u64, version: u64) {
-        self.reads.fetch_add(1, Ordering::SeqCst);
+        let nth = self.reads.fetch_add(1, Ordering::SeqCst);
         if version < allowed {
             self.violations.fetch_add(1, Ordering::SeqCst);
         }
+        self.digest.fetch_add((version + 1).wrapping_mul(nth + 1), Ordering::SeqCst);
+    }
+
+    /// Counts what is wrong whatever its version: a value of another row, say.
+    pub fn violate(&self) {
+        self.violations.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Returns how many reads broke the rule.
@@ -73,5 +82,11 @@ impl Row {
     #[must_use]
     pub fn reads(&self) -> u64 {
         self.reads.load(Ordering::SeqCst)
+    }
+
+    /// Returns a number that two runs share if their reads were the same.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        self.digest.load(Ordering::SeqCst)
     }
 }

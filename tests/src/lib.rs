@@ -1,7 +1,9 @@
 //! What the workspace's own tests share: a simulated shared store, and the rule they check by.
 
 pub mod history;
+pub mod model;
 pub mod sim;
+pub mod simulation;
 
 /// The examples of the front page and of the book, compiled and run.
 #[cfg(doctest)]

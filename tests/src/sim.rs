@@ -2,53 +2,25 @@
 //!
 //! Under a paused clock the random delays are a random interleaving, the same for the same seed.
 
-use std::collections::HashMap;
+mod store;
+mod weather;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tasker_cache_core::{
-    Backend, Entry, Error, ErrorKind, Fill, Key, Lease, Limits, Lookup, Nonce, Operation, Prefix,
-    Profile, Refusal, Result, Scope, Ttl,
+    Backend, Entry, Error, ErrorKind, Fill, Key, Lease, Limits, Lookup, Operation, Prefix, Profile,
+    Result, Scope, Ttl,
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
+
+use self::store::Store;
+pub use self::weather::{Planted, Weather};
 
 /// A hundred years, after which nobody looks.
 const MAX_TTL: Duration = Duration::from_secs(100 * 365 * 86_400);
-
-/// How the store misbehaves.
-#[derive(Clone, Copy, Debug)]
-pub struct Weather {
-    /// The longest that a request or a reply usually takes, in milliseconds. One in eight takes
-    /// up to twenty times as long, so that much can happen in between.
-    pub latency_ms: u64,
-    /// How many of a thousand requests never arrive.
-    pub lost_requests: u32,
-    /// How many of a thousand replies never arrive, although the request was executed.
-    pub lost_replies: u32,
-    /// How many of a thousand requests are reported as failed and executed later all the same.
-    pub late: u32,
-    /// Whether a fill stores whatever its lease is worth: the planted fault.
-    pub blind_fills: bool,
-    /// Whether each key of a batch takes a round trip of its own.
-    pub one_by_one: bool,
-}
-
-impl Weather {
-    /// Delays and nothing else.
-    pub const CALM: Self = Self {
-        latency_ms: 3,
-        lost_requests: 0,
-        lost_replies: 0,
-        late: 0,
-        blind_fills: false,
-        one_by_one: false,
-    };
-
-    /// A network that loses a good part of what is sent.
-    pub const STORMY: Self = Self { lost_requests: 60, lost_replies: 60, late: 60, ..Self::CALM };
-}
 
 /// A shared store; clones are connections of other processes to it.
 #[derive(Clone)]
@@ -57,27 +29,11 @@ pub struct Sim {
     weather: Weather,
 }
 
-#[derive(Default)]
-struct Store {
-    slots: HashMap<Key, Slot>,
-    random: fastrand::Rng,
-    reachable: bool,
-    leases: u64,
-    executed: u64,
-}
-
-enum Slot {
-    Value(Entry, Instant),
-    Stub(u64, Instant),
-}
-
 impl Sim {
     /// Makes an empty store; the same seed gives the same delays and losses.
     #[must_use]
     pub fn new(seed: u64, weather: Weather) -> Self {
-        let random = fastrand::Rng::with_seed(seed);
-        let store = Store { random, reachable: true, ..Store::default() };
-        Self { store: Arc::new(Mutex::new(store)), weather }
+        Self { store: Arc::new(Mutex::new(Store::new(seed, weather))), weather }
     }
 
     /// Cuts the store off, or connects it again.
@@ -88,6 +44,11 @@ impl Sim {
     /// Removes one entry or stub, as an eviction does.
     pub fn evict(&self, key: &Key) {
         self.with(|store| store.slots.remove(key));
+    }
+
+    /// Restarts the store, empty; what is under way does not arrive any more.
+    pub fn restart(&self) {
+        self.with(Store::restart);
     }
 
     /// Returns how many requests the store has executed.
@@ -128,8 +89,9 @@ impl Sim {
     ) -> Result<T> {
         let failed = |kind| Err(Error::new(kind, operation, "sim"));
         let (delay, lost) = self.draw(self.weather.lost_requests);
+        let run = self.with(|store| store.run);
         sleep(delay).await;
-        if lost || !self.with(|store| store.reachable) {
+        if lost || !self.with(|store| store.reachable && store.run == run) {
             return failed(ErrorKind::Unavailable);
         }
         let (delay, late) = self.draw(self.weather.late);
@@ -137,7 +99,7 @@ impl Sim {
             let store = self.clone();
             tokio::spawn(async move {
                 sleep(delay * 5).await;
-                store.with(execute);
+                store.with(|store| (store.run == run).then(|| execute(store)));
             });
             return failed(ErrorKind::Timeout);
         }
@@ -147,48 +109,9 @@ impl Sim {
         });
         let (delay, lost) = self.draw(self.weather.lost_replies);
         sleep(delay).await;
+        let lost = lost || self.with(|store| store.run != run);
         if lost { failed(ErrorKind::Timeout) } else { Ok(done) }
     }
-}
-
-impl Store {
-    fn live(&mut self, key: &Key) -> Option<&Slot> {
-        let now = Instant::now();
-        let (Slot::Value(_, until) | Slot::Stub(_, until)) = self.slots.get(key)?;
-        if *until <= now {
-            self.slots.remove(key);
-        }
-        self.slots.get(key)
-    }
-
-    fn value(&mut self, key: &Key) -> Option<Entry> {
-        match self.live(key)? {
-            Slot::Value(entry, _) => Some(entry.clone()),
-            Slot::Stub(..) => None,
-        }
-    }
-
-    fn lease(&mut self, key: Key, hold: Duration) -> Lookup {
-        match self.live(&key) {
-            Some(Slot::Value(entry, _)) => return Lookup::Hit(entry.clone()),
-            Some(Slot::Stub(number, _)) => return Lookup::Held(Nonce::new(widen(*number))),
-            None => {}
-        }
-        self.leases += 1;
-        let number = self.leases;
-        self.slots.insert(key.clone(), Slot::Stub(number, Instant::now() + hold));
-        Lookup::Leased(Lease::new(key, widen(number)))
-    }
-
-    fn still_mine(&mut self, lease: &Lease) -> bool {
-        matches!(self.live(lease.key()), Some(Slot::Stub(number, _)) if widen::<32>(*number) == *lease.token())
-    }
-}
-
-fn widen<const N: usize>(number: u64) -> [u8; N] {
-    let mut bytes = [0; N];
-    bytes[..8].copy_from_slice(&number.to_le_bytes());
-    bytes
 }
 
 #[async_trait]
@@ -204,41 +127,22 @@ impl Backend for Sim {
     }
 
     async fn fill(&self, lease: Lease, entry: Entry, ttl: Ttl) -> Result<Fill> {
-        let blind = self.weather.blind_fills;
-        self.call(Operation::Fill, move |store| {
-            if !blind && !store.still_mine(&lease) {
-                return Fill::Refused(Refusal::Revoked);
-            }
-            let until = Instant::now() + ttl.get().min(MAX_TTL);
-            store.slots.insert(lease.key().clone(), Slot::Value(entry, until));
-            Fill::Stored
-        })
-        .await
+        self.call(Operation::Fill, move |store| store.fill(&lease, entry, ttl.get().min(MAX_TTL)))
+            .await
     }
 
     async fn release(&self, lease: Lease) -> Result<()> {
-        self.call(Operation::Release, move |store| {
-            if store.still_mine(&lease) {
-                store.slots.remove(lease.key());
-            }
-        })
-        .await
+        self.call(Operation::Release, move |store| store.release(&lease)).await
     }
 
     async fn set(&self, key: &Key, entry: Entry, ttl: Ttl) -> Result<()> {
         let key = key.clone();
-        self.call(Operation::Set, move |store| {
-            store.slots.insert(key, Slot::Value(entry, Instant::now() + ttl.get().min(MAX_TTL)));
-        })
-        .await
+        self.call(Operation::Set, move |store| store.set(key, entry, ttl.get().min(MAX_TTL))).await
     }
 
     async fn delete(&self, key: &Key) -> Result<bool> {
         let key = key.clone();
-        self.call(Operation::Delete, move |store| {
-            matches!(store.slots.remove(&key), Some(Slot::Value(..)))
-        })
-        .await
+        self.call(Operation::Delete, move |store| store.delete(&key)).await
     }
 
     async fn delete_many(&self, keys: &[Key]) -> Result<()> {
@@ -250,17 +154,20 @@ impl Backend for Sim {
         }
         let keys = keys.to_vec();
         self.call(Operation::DeleteMany, move |store| {
-            store.slots.retain(|key, _| !keys.contains(key));
+            for key in &keys {
+                store.delete(key);
+            }
         })
         .await
     }
 
     async fn delete_prefix(&self, prefix: &Prefix) -> Result<u64> {
+        if !self.weather.prefixes {
+            return Err(Error::new(ErrorKind::Unsupported, Operation::DeletePrefix, "sim"));
+        }
         let prefix = prefix.clone();
         self.call(Operation::DeletePrefix, move |store| {
-            let before = store.slots.len();
-            store.slots.retain(|key, _| !prefix.covers(key));
-            u64::try_from(before - store.slots.len()).unwrap_or(u64::MAX)
+            store.delete_matching(|key| prefix.covers(key))
         })
         .await
     }
@@ -270,7 +177,9 @@ impl Backend for Sim {
     }
 
     fn profile(&self) -> Profile {
-        Profile::new("sim", Scope::Shared).limits(Limits::default().max_ttl(MAX_TTL))
+        Profile::new("sim", Scope::Shared)
+            .limits(Limits::default().max_ttl(MAX_TTL))
+            .can_delete_prefix(self.weather.prefixes)
     }
 }
 

@@ -21,7 +21,6 @@ Usage: cargo xtask COMMAND
   docs                       Build the documentation of the crates and the book.
   bench [NAME]               Run the benchmarks whose name contains NAME. Default: all of them.
   demo                       Run the demo for four seconds and check its figures.
-  chaos [ARGUMENT…]          Break servers under load and look for stale reads; --help tells more.
   fuzz [--seconds N]         Fuzz each target for N seconds (20) with nightly Rust.
   publish --dry-run          Package all crates and use them as strangers would; with --execute
                              [--from PACKAGE] in its place, publish them, dependencies first.
@@ -41,7 +40,6 @@ pub(crate) enum Command {
     Docs,
     Bench { name: Option<String> },
     Demo,
-    Chaos { arguments: Vec<String> },
     Fuzz { seconds: u32 },
     Publish(publish::Mode),
 }
@@ -59,9 +57,6 @@ impl Command {
         };
         match (*command, rest) {
             // That program has a help of its own.
-            ("chaos", words) => {
-                Ok(Self::Chaos { arguments: words.iter().copied().map(str::to_owned).collect() })
-            }
             ("help" | "-h" | "--help", _) | (_, ["-h" | "--help"]) => Ok(Self::Help),
             ("test", words) => test(words),
             ("matrix", words) => matrix(words),
@@ -175,12 +170,6 @@ mod tests {
     fn a_lane_that_is_not_fixed_is_a_backend() {
         let lanes = vec![Lane::Backend("redis/valkey".to_owned()), Lane::Doc];
         assert_eq!(parse("test redis/valkey doc"), Ok(Command::Test { lanes, package: None }));
-    }
-
-    #[test]
-    fn chaos_passes_on_what_it_is_given() {
-        let arguments = ["redis", "--help"].map(str::to_owned).to_vec();
-        assert_eq!(parse("chaos redis --help"), Ok(Command::Chaos { arguments }));
     }
 
     #[test]

@@ -156,7 +156,8 @@ impl Regions {
             rule(&cache.profile);
         }
         let state = Arc::new(RegionState::new(cache, usage, unsafe_here));
-        self.note_ttl(state.ttl);
+        // A load of another process may store what is old until its lease ends.
+        self.note_ttl(state.ttl.saturating_add(state.usage.hold));
         known.insert(state.usage.path.clone(), Arc::clone(&state));
         state
     }

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tasker_cache_core::ErrorKind;
+use tasker_cache_core::{ErrorKind, Key};
 
 use crate::counters::Counting;
 use crate::inner::Inner;
-use crate::leading;
+use crate::leading::{self, Leading};
 use crate::ledger::{Target, Token};
+use crate::mutants::{Mutant, planted};
 
 /// What became of an invalidation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,7 +58,34 @@ pub(crate) async fn invalidate(
     unused: bool,
 ) -> Invalidation {
     counters.invalidations.increment();
+    let cannot = !cache.profile.can_delete_prefix && matches!(target, Target::Prefix(_));
+    if cannot && cache.profile.stores && !unused {
+        leading::tell(cache, cache.ledger.seal(&target), None);
+        return Invalidation::Unsupported;
+    }
     let marked = Marked::new(cache, target);
+    apply(cache, counters, marked, unused).await
+}
+
+/// Invalidates a key whose current value is known, and reserves the right to fill it: a later
+/// invalidation in this process takes that away.
+pub(crate) async fn replace(
+    cache: &Arc<Inner>,
+    counters: &Counting,
+    key: Key,
+    unused: bool,
+) -> (Invalidation, Leading) {
+    counters.invalidations.increment();
+    let (marked, leading) = Marked::and_reserved(cache, key);
+    (apply(cache, counters, marked, unused).await, leading)
+}
+
+async fn apply(
+    cache: &Arc<Inner>,
+    counters: &Counting,
+    marked: Marked<'_>,
+    unused: bool,
+) -> Invalidation {
     if unused || !cache.profile.stores {
         marked.clear();
         return if cache.identity.stand_in {
@@ -82,6 +110,9 @@ pub(crate) async fn invalidate(
         Err(error) => {
             counters.deferred.increment();
             cache.note_failure(&error);
+            if planted(Mutant::NoJournal) {
+                marked.clear();
+            }
             Invalidation::Deferred
         }
     }
@@ -100,6 +131,15 @@ impl<'a> Marked<'a> {
         let (token, sealed) = cache.ledger.mark(&target);
         leading::tell(cache, sealed, None);
         Self { cache, target, token, cleared: false }
+    }
+
+    /// Marks a key, and in the same critical section reserves the right to fill it.
+    fn and_reserved(cache: &'a Arc<Inner>, key: Key) -> (Self, Leading) {
+        let target = Target::Key(key.clone());
+        let (token, sealed, id) = cache.ledger.mark_and_reserve(&target, &key);
+        leading::tell(cache, sealed, None);
+        let leading = Leading::new(Arc::clone(cache), key, id, None);
+        (Self { cache, target, token, cleared: false }, leading)
     }
 
     fn clear(mut self) {

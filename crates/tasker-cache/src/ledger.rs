@@ -13,6 +13,8 @@ use std::time::Duration;
 use tasker_cache_core::{Key, Nonce, Prefix};
 use tokio::time::Instant;
 
+use crate::mutants::{Mutant, planted};
+
 use self::flights::Flights;
 pub(crate) use self::flights::{Arrival, FlightId, MAX_ROUNDS, Outcome, Value, Verdict};
 use self::journal::Journal;
@@ -56,7 +58,7 @@ impl<L> Ledger<L> {
 
     /// Tells whether an invalidation of this key is pending.
     pub(crate) fn is_pending(&self, key: &Key) -> bool {
-        self.has_pending() && self.lock().journal.covers(key)
+        !planted(Mutant::ReadBeforeReplay) && self.has_pending() && self.lock().journal.covers(key)
     }
 
     /// Returns how many keys and how many prefixes are pending.
@@ -75,7 +77,28 @@ impl<L> Ledger<L> {
         let mut state = self.lock();
         let token = state.journal.mark(target);
         self.publish(&state.journal);
+        if planted(Mutant::NoSeal) {
+            return (token, Outcome::default());
+        }
         (token, state.flights.seal(target))
+    }
+
+    /// Marks a key that its caller is about to fill; that fill is refused once something else
+    /// has sealed the key.
+    pub(crate) fn mark_and_reserve(
+        &self,
+        target: &Target,
+        key: &Key,
+    ) -> (Token, Outcome<L>, FlightId) {
+        let mut state = self.lock();
+        let token = state.journal.mark(target);
+        self.publish(&state.journal);
+        (token, state.flights.seal(target), state.flights.reserve(key))
+    }
+
+    /// Seals the flights of a target without marking it.
+    pub(crate) fn seal(&self, target: &Target) -> Outcome<L> {
+        self.lock().flights.seal(target)
     }
 
     /// Removes what an acknowledged delete has applied.
@@ -134,7 +157,7 @@ impl<L> Ledger<L> {
     /// Notes that a fill is about to be sent; false when it must not be.
     pub(crate) fn send(&self, key: &Key, id: FlightId) -> bool {
         let mut state = self.lock();
-        !state.journal.covers(key) && state.flights.send(key, id)
+        (planted(Mutant::NoSeal) || !state.journal.covers(key)) && state.flights.send(key, id)
     }
 
     pub(crate) fn finish(

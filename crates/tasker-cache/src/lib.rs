@@ -12,6 +12,7 @@ mod inner;
 mod invalidation;
 mod leading;
 mod ledger;
+mod mutants;
 mod nesting;
 mod recovery;
 mod region;
@@ -35,6 +36,9 @@ pub use self::codec::{Codec, CodecError, Json};
 pub use self::config::{Config, ConfigError, ConfigErrorKind, Loader};
 pub use self::counters::{Bypass, Counters};
 pub use self::invalidation::Invalidation;
+#[cfg(tasker_cache_mutants)]
+#[doc(hidden)]
+pub use self::mutants::{Mutant, plant};
 pub use self::recovery::Leftover;
 pub use self::region::Region;
 pub use self::segments::Segments;

@@ -22,6 +22,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How many keys one request deletes at most.
 const LARGEST_BATCH: usize = 512;
 
+/// After how many declined keys a round leaves the others to the next.
+const MOST_DECLINED: usize = 64;
+
 /// Beyond this a TTL counts as "not while this process lives".
 const LONGEST_WAIT: Duration = Duration::from_secs(10 * 365 * 86_400);
 
@@ -168,21 +171,24 @@ async fn replay_all(cache: &Arc<Inner>, work: Snapshot) -> Round {
     if work.keys.is_empty() && work.prefixes.is_empty() {
         return Round::Waiting(cache.ledger.next_expiry().unwrap_or(FIRST_PAUSE));
     }
-    let keys = recorded(cache, replay_keys(cache, &work)).await;
-    if let Err(error) = keys {
-        cache.faults.note(&error);
-        return Round::Failed;
-    }
-    if replay_prefixes(cache, &work).await { Round::Progress } else { Round::Failed }
+    let all = match recorded(cache, replay_keys(cache, &work)).await {
+        Ok(all) => all,
+        Err(error) => {
+            cache.faults.note(&error);
+            return Round::Failed;
+        }
+    };
+    let all = replay_prefixes(cache, &work).await && all;
+    if all { Round::Progress } else { Round::Failed }
 }
 
 /// Lets a closed circuit know how it went; recovery goes past the guard that would.
-async fn recorded(cache: &Inner, replay: impl Future<Output = Result<()>>) -> Result<()> {
+async fn recorded<T>(cache: &Inner, replay: impl Future<Output = Result<T>>) -> Result<T> {
     let permit = cache.breaker.as_ref().and_then(|breaker| breaker.try_acquire());
     let done = replay.await;
     if let Some(permit) = permit {
         match &done {
-            Ok(()) => permit.success(),
+            Ok(_) => permit.success(),
             Err(error) if error.kind().is_failure() => permit.failure(),
             Err(_) => permit.neutral(),
         }
@@ -203,7 +209,10 @@ async fn bounded<T>(
     timeout(limit, call).await.map_err(late)?
 }
 
-async fn replay_keys(cache: &Inner, work: &Snapshot) -> Result<()> {
+/// Deletes what is pending, batch by batch, until the backend fails; tells whether that was all.
+/// A key that the backend declines for itself stays pending, and holds up no other.
+async fn replay_keys(cache: &Inner, work: &Snapshot) -> Result<bool> {
+    let mut declined = 0;
     let batch = &cache.recovery.batch;
     let mut rest = work.keys.as_slice();
     while !rest.is_empty() {
@@ -212,7 +221,18 @@ async fn replay_keys(cache: &Inner, work: &Snapshot) -> Result<()> {
         let delete = cache.bare.delete_many(keys);
         if let Err(error) = bounded(cache, Operation::DeleteMany, delete).await {
             batch.store((size / 2).max(1), Ordering::Relaxed);
-            return Err(error);
+            if error.kind().is_failure() {
+                return Err(error);
+            }
+            cache.faults.note(&error);
+            if keys.len() == 1 {
+                declined += 1;
+                rest = later;
+            }
+            if declined >= MOST_DECLINED {
+                return Ok(false);
+            }
+            continue;
         }
         batch.store((size * 2).min(LARGEST_BATCH), Ordering::Relaxed);
         for key in keys {
@@ -220,7 +240,7 @@ async fn replay_keys(cache: &Inner, work: &Snapshot) -> Result<()> {
         }
         rest = later;
     }
-    Ok(())
+    Ok(declined == 0)
 }
 
 /// Deletes what can be; tells whether nothing failed.

@@ -14,6 +14,7 @@ use self::state::RegionState;
 use crate::counters::Bypass;
 use crate::inner::Inner;
 use crate::invalidation::{self, Invalidation};
+use crate::leading;
 use crate::ledger::Target;
 use crate::{Codec, Segments};
 
@@ -146,10 +147,15 @@ impl<V: Send + Sync + 'static> Region<V> {
     /// This is a fill, not a blind write: whatever is cached or being loaded is invalidated, and
     /// the value is stored unless something invalidates the key meanwhile. Best effort: it is not
     /// stored when the invalidation is deferred or another reader has begun to load.
+    ///
+    /// An invalidation by another process is noticed from the moment in which this one holds the
+    /// key's lease. Where several processes write one key, use [`invalidate`](Region::invalidate),
+    /// or keep the database's lock on it until `put` has returned.
     pub async fn put<K: Segments>(&self, key: K, value: &V) {
         let Self { cache, state, .. } = self;
         let key = state.key(&key);
-        let applied = self.invalidate_target(Target::Key(key.clone())).await;
+        let (applied, leading) =
+            invalidation::replace(cache, &state.counters, key.clone(), state.disabled).await;
         if applied != Invalidation::Applied || state.bypass(cache, &key).is_some() {
             return;
         }
@@ -157,8 +163,12 @@ impl<V: Send + Sync + 'static> Region<V> {
             return;
         };
         match cache.backend.get_or_lease(&key, state.usage.hold).await {
-            Ok(Lookup::Leased(lease)) => {
+            Ok(Lookup::Leased(lease)) if leading.send() => {
                 self.store(lease, Entry::new(payload), ttl).await;
+            }
+            Ok(Lookup::Leased(lease)) => {
+                state.counters.fills_refused.increment();
+                leading::release(cache, lease);
             }
             Ok(_) => state.counters.fills_refused.increment(),
             Err(error) => {

@@ -11,6 +11,7 @@ use tasker_cache_core::Key;
 use tokio::sync::oneshot;
 
 use super::journal::Target;
+use crate::mutants::{Mutant, planted};
 
 /// A loaded value of any type; the flight's `TypeId` says which.
 pub(crate) type Value = Arc<dyn Any + Send + Sync>;
@@ -144,6 +145,12 @@ impl<L> Flights<L> {
         self.start(key, Flight::of(value))
     }
 
+    /// Starts a flight that nobody can join: its value is there already, and only its fill is to
+    /// be sealed.
+    pub(crate) fn reserve(&mut self, key: &Key) -> FlightId {
+        self.start(key, Flight { open: false, ..Flight::of(TypeId::of::<()>()) })
+    }
+
     /// Notes that the leader begins to load, or sends the read that may answer the flight.
     pub(crate) fn begin(&mut self, key: &Key, id: FlightId) {
         if let Some(flight) = self.find(key, id) {
@@ -174,8 +181,11 @@ impl<L> Flights<L> {
             return outcome;
         };
         for waiter in std::mem::take(&mut flight.waiters) {
+            let sent = flight.sent.filter(|_| stored);
             let in_time = waiter.ticket < flight.began
-                || (stored && flight.sent.is_some_and(|sent| waiter.ticket < sent));
+                || sent.is_some_and(|sent| waiter.ticket < sent)
+                || (stored && planted(Mutant::JoinAfterTheSend))
+                || planted(Mutant::JoinAnyFlight);
             if in_time {
                 outcome.verdicts.push((waiter.reply, Verdict::Value(Arc::clone(value))));
             } else if stored {
@@ -230,7 +240,11 @@ impl<L> Flights<L> {
         let sealed = match target {
             Target::Key(key) => self.by_key.remove_entry(key).into_iter().collect(),
             Target::Prefix(prefix) => {
-                self.by_key.extract_if(|key, _| prefix.covers(key)).collect::<Vec<_>>()
+                let below = self.by_key.extract_if(|key, _| prefix.covers(key));
+                let mut below = below.collect::<Vec<_>>();
+                // In an order that a simulation repeats.
+                below.sort_unstable_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
+                below
             }
         };
         for (key, flights) in sealed {

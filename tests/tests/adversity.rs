@@ -1,0 +1,174 @@
+//! Rare constellations in which an invalidation must not be lost, and nothing may get stuck.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tasker_cache::{BreakerSettings, Cache, CircuitState, Invalidation, Region, Usage};
+use tasker_cache_core::{
+    Backend, Entry, Error, ErrorKind, Fill, Key, Lease, Lookup, Operation, Profile, Result, Ttl,
+};
+use tasker_cache_tests::sim::{Sim, Weather};
+use tokio::time::{Instant, sleep};
+
+fn cache_over(store: impl Backend) -> Cache {
+    let breaker = BreakerSettings::default()
+        .failure_threshold(2)
+        .success_threshold(1)
+        .timeout(Duration::from_secs(1));
+    Cache::builder(store).breaker(breaker).build()
+}
+
+fn numbers(cache: &Cache) -> Region<u64> {
+    cache.region(Usage::new("numbers").ttl(Duration::from_secs(1)))
+}
+
+async fn load(region: &Region<u64>, key: &str, value: u64, takes: Duration) -> u64 {
+    let loader = || async move {
+        sleep(takes).await;
+        Ok::<u64, Infallible>(value)
+    };
+    let Ok(value) = region.get_or_load(key, loader).await;
+    *value
+}
+
+async fn until(what: &str, mut happened: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !happened() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "waited for {what} in vain");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prefix_that_cant_be_deleted_leaves_deferred_keys_pending() {
+    let store = Sim::new(1, Weather::CALM.counting());
+    let region = numbers(&cache_over(store.clone()));
+    load(&region, "a", 1, Duration::ZERO).await;
+    store.reachable(false);
+    assert_eq!(region.invalidate("a").await, Invalidation::Deferred);
+    store.reachable(true);
+
+    assert_eq!(region.invalidate_all().await, Invalidation::Unsupported);
+
+    assert_eq!(region.get("a").await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_left_to_time_waits_for_the_last_fill_of_others_to_expire() {
+    let store = Sim::new(1, Weather::CALM.counting());
+    let (cache, other) = (cache_over(store.clone()), cache_over(store.clone()));
+    let (region, elsewhere) = (numbers(&cache), numbers(&other));
+    let slow = tokio::spawn(async move {
+        load(&elsewhere, "a", 1, Duration::from_secs(20)).await;
+    });
+    sleep(Duration::from_secs(1)).await;
+    store.reachable(false);
+    assert_eq!(region.invalidate("a").await, Invalidation::Deferred);
+    for key in 0..10_000 {
+        region.invalidate(key).await;
+    }
+    assert_eq!(cache.status().pending.prefixes, 1);
+    store.reachable(true);
+
+    slow.await.expect("no panic");
+
+    assert_eq!(load(&region, "a", 2, Duration::ZERO).await, 2);
+    until("the end of the bypass", || cache.status().pending.prefixes == 0).await;
+}
+
+#[test]
+fn an_invalidation_during_a_put_wins() {
+    for seed in 0..500 {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime without I/O can be built");
+        runtime.block_on(async {
+            let region = numbers(&cache_over(Sim::new(seed, Weather::CALM)));
+            let invalidate = async {
+                sleep(Duration::from_millis(seed % 10)).await;
+                region.invalidate("a").await
+            };
+
+            let (applied, ()) = tokio::join!(biased; invalidate, region.put("a", &1));
+
+            assert_eq!(applied, Invalidation::Applied, "seed {seed}");
+            if seed % 10 > 0 {
+                assert_eq!(region.get("a").await, None, "seed {seed}");
+            }
+        });
+    }
+}
+
+/// A store that lets nobody delete one key.
+struct Locked(Sim, Key);
+
+impl Locked {
+    fn check(&self, keys: &[Key]) -> Result<()> {
+        let denied = Error::new(ErrorKind::PermissionDenied, Operation::Delete, "sim");
+        if keys.contains(&self.1) { Err(denied) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Backend for Locked {
+    async fn get(&self, key: &Key) -> Result<Option<Entry>> {
+        self.0.get(key).await
+    }
+
+    async fn get_or_lease(&self, key: &Key, hold: Duration) -> Result<Lookup> {
+        self.0.get_or_lease(key, hold).await
+    }
+
+    async fn fill(&self, lease: Lease, entry: Entry, ttl: Ttl) -> Result<Fill> {
+        self.0.fill(lease, entry, ttl).await
+    }
+
+    async fn set(&self, key: &Key, entry: Entry, ttl: Ttl) -> Result<()> {
+        self.0.set(key, entry, ttl).await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<bool> {
+        self.check(std::slice::from_ref(key))?;
+        self.0.delete(key).await
+    }
+
+    async fn delete_many(&self, keys: &[Key]) -> Result<()> {
+        self.check(keys)?;
+        self.0.delete_many(keys).await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.0.ping().await
+    }
+
+    fn profile(&self) -> Profile {
+        self.0.profile()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_cant_be_deleted_holds_up_no_other() {
+    let store = Sim::new(1, Weather::CALM);
+    let key = numbers(&cache_over(store.clone())).key("locked");
+    let cache = cache_over(Arc::new(Locked(store.clone(), key)));
+    let region = numbers(&cache);
+    store.reachable(false);
+    for _ in 0..2 {
+        cache.health_check().await;
+    }
+    region.invalidate("locked").await;
+    for key in 0..1_000 {
+        region.invalidate(key).await;
+    }
+    store.reachable(true);
+
+    until("the replay", || cache.status().pending.keys == 1).await;
+    until("the circuit", || cache.circuit_state() == Some(CircuitState::Closed)).await;
+
+    load(&region, "locked", 1, Duration::ZERO).await;
+    assert_eq!(region.get("locked").await, None, "it stays bypassed");
+}
