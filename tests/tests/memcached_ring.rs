@@ -83,7 +83,11 @@ async fn no_value_from_before_a_servers_absence_is_served_once_it_was_invalidate
         }
         assert!(begun.elapsed() < Duration::from_secs(60), "never replayed");
     }
-    until("hits", async || region.get(held[0]).await.is_some()).await;
+    until("a hit", async || {
+        load(&region, held[0], 2).await;
+        region.get(held[0]).await.is_some()
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
