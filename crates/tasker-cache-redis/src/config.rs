@@ -112,9 +112,11 @@ impl RedisConfig {
 
     /// Checks what the setters can't, and returns the database.
     pub(crate) fn check(&self) -> Result<Option<u8>, ConfigError> {
-        let positive = |setting, value: Duration| match value.is_zero() {
-            true => Err(ConfigError::OutOfRange { setting, range: "more than zero" }),
-            false => Ok(()),
+        let positive = |setting, value: Duration| {
+            if value.is_zero() {
+                return Err(ConfigError::OutOfRange { setting, range: "more than zero" });
+            }
+            Ok(())
         };
         positive("connection_timeout", self.connection_timeout)?;
         positive("operation_timeout", self.operation_timeout)?;

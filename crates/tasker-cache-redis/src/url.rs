@@ -132,9 +132,10 @@ impl Node {
             None => return Err(ConfigError::Host),
         };
         let is_address = text.starts_with('[');
-        let allowed = |c: char| match is_address {
-            true => c.is_ascii_hexdigit() || ":.%".contains(c),
-            false => c.is_alphanumeric() || ".-_".contains(c),
+        let allowed = |c: char| {
+            let numeric = c.is_ascii_hexdigit() || ":.%".contains(c);
+            let named = c.is_alphanumeric() || ".-_".contains(c);
+            if is_address { numeric } else { named }
         };
         match host {
             "" => Err(ConfigError::NoServer),
@@ -205,10 +206,10 @@ impl<'a> Parts<'a> {
     }
 
     fn only(&self, names: &[&str], known: &'static str) -> Result<(), ConfigError> {
-        match self.parameters.iter().all(|(name, _)| names.contains(name)) {
-            true => Ok(()),
-            false => Err(ConfigError::UnknownParameter { known }),
+        if !self.parameters.iter().all(|(name, _)| names.contains(name)) {
+            return Err(ConfigError::UnknownParameter { known });
         }
+        Ok(())
     }
 
     fn database(&self) -> Result<Option<u8>, ConfigError> {

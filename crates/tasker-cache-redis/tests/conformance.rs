@@ -1,14 +1,17 @@
 //! The whole contract, on each kind of server and by each way to reach it.
 
+#![expect(clippy::expect_used, reason = "a test ends where its assumption is wrong")]
+
 mod common;
 
-use std::sync::Arc;
+use std::io::Write;
+use std::sync::{Arc, LazyLock, Once};
 
 use common::config;
-use tasker_cache_core::{Backend, Bytes, Key, async_trait};
+use tasker_cache_core::{Backend, Bytes, Key, NoOp, async_trait};
 use tasker_cache_redis::{Redis, RedisConfig};
 use tasker_cache_testkit::conformance::Fixture;
-use tasker_cache_testkit::server::{Program, RedisServer};
+use tasker_cache_testkit::server::{Program, RedisCluster, RedisServer};
 
 /// A server of its own for each case, and how it is reached.
 struct Alone {
@@ -76,4 +79,174 @@ mod valkey {
 
 mod unix_socket {
     tasker_cache_testkit::conformance!(super::through_a_socket);
+}
+
+/// A user who may do no more than the backend needs, as the README says.
+async fn as_a_minimal_user() -> impl Fixture {
+    Alone::new(RedisServer::builder().user("cache", "p@ss:/", common::minimal_acl()).start().await)
+}
+
+mod acl {
+    tasker_cache_testkit::conformance!(super::as_a_minimal_user);
+}
+
+/// What keeps the way to the server, beside the server.
+struct Behind {
+    alone: Alone,
+    _way: common::OldRedis,
+}
+
+#[async_trait]
+impl Fixture for Behind {
+    async fn backend(&self) -> Arc<dyn Backend> {
+        self.alone.backend().await
+    }
+
+    fn holds_bytes(&self) -> bool {
+        true
+    }
+
+    async fn plant(&self, key: &Key, bytes: Bytes) {
+        self.alone.plant(key, bytes).await;
+    }
+
+    async fn peek(&self, key: &Key) -> Option<Bytes> {
+        self.alone.peek(key).await
+    }
+
+    async fn pause(&self) -> bool {
+        self.alone.pause().await
+    }
+
+    async fn resume(&self) {
+        self.alone.resume().await;
+    }
+}
+
+/// The server doesn't know NX with GET, as Redis before 7.
+async fn without_nx_get() -> impl Fixture {
+    let server = RedisServer::start().await;
+    let way = common::OldRedis::start(server.address()).await;
+    let config = config(&server.url_at(way.address()));
+    Behind { alone: Alone { server, config }, _way: way }
+}
+
+mod redis_6 {
+    tasker_cache_testkit::conformance!(super::without_nx_get);
+}
+
+/// One cluster for all cases of this binary: it lives on a runtime that is never driven again and
+/// ends with the process.
+static CLUSTER: LazyLock<RedisCluster> = LazyLock::new(|| {
+    let starting = std::thread::spawn(|| {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let cluster = runtime.block_on(RedisCluster::start(3));
+        (cluster, runtime)
+    });
+    let (cluster, runtime) = starting.join().expect("a cluster");
+    runtime.shutdown_background();
+    cluster
+});
+
+/// What a case does to one node is no case of the cluster: it is not paused.
+struct Clustered;
+
+#[async_trait]
+impl Fixture for Clustered {
+    async fn backend(&self) -> Arc<dyn Backend> {
+        let backend = Redis::new(config(&CLUSTER.url())).expect("a configuration");
+        backend.ready().await.expect("a cluster that answers");
+        Arc::new(backend)
+    }
+
+    fn holds_bytes(&self) -> bool {
+        true
+    }
+
+    async fn plant(&self, key: &Key, bytes: Bytes) {
+        let command: [&[u8]; 3] = [b"SET", key.as_str().as_bytes(), &bytes];
+        assert!(common::on_its_node(&CLUSTER, &command).await.is_ok());
+    }
+
+    async fn peek(&self, key: &Key) -> Option<Bytes> {
+        common::on_its_node(&CLUSTER, &[&b"GET"[..], key.as_str().as_bytes()]).await.bytes()
+    }
+}
+
+async fn a_cluster() -> impl Fixture {
+    Clustered
+}
+
+mod cluster {
+    tasker_cache_testkit::conformance!(super::a_cluster);
+}
+
+#[cfg(feature = "rustls")]
+mod tls {
+    use super::{Alone, Fixture, RedisServer, config};
+
+    async fn with_a_private_authority() -> impl Fixture {
+        let server = RedisServer::builder().tls().start().await;
+        let config = config(&server.url()).tls_ca_file(server.ca_file());
+        Alone { server, config }
+    }
+
+    tasker_cache_testkit::conformance!(with_a_private_authority);
+}
+
+/// Dragonfly is not on every machine. Where it is missing nothing is tested, and that is said;
+/// `cargo xtask test` leaves these cases out then.
+struct Possible(Option<Alone>);
+
+#[async_trait]
+impl Fixture for Possible {
+    async fn backend(&self) -> Arc<dyn Backend> {
+        match &self.0 {
+            Some(alone) => alone.backend().await,
+            None => Arc::new(NoOp),
+        }
+    }
+
+    fn holds_bytes(&self) -> bool {
+        self.0.is_some()
+    }
+
+    async fn plant(&self, key: &Key, bytes: Bytes) {
+        if let Some(alone) = &self.0 {
+            alone.plant(key, bytes).await;
+        }
+    }
+
+    async fn peek(&self, key: &Key) -> Option<Bytes> {
+        self.0.as_ref()?.peek(key).await
+    }
+
+    async fn pause(&self) -> bool {
+        match &self.0 {
+            Some(alone) => alone.pause().await,
+            None => false,
+        }
+    }
+
+    async fn resume(&self) {
+        if let Some(alone) = &self.0 {
+            alone.resume().await;
+        }
+    }
+}
+
+async fn dragonfly_if_there_is_one() -> impl Fixture {
+    static SAID: Once = Once::new();
+    if Program::Dragonfly.find().is_err() {
+        // Past what the test runner holds back of tests that pass.
+        let said = b"not run: dragonfly (no DRAGONFLY_BIN and no dragonfly on PATH)\n";
+        SAID.call_once(|| std::io::stderr().write_all(said).expect("a place for errors"));
+        return Possible(None);
+    }
+    let builder = RedisServer::builder().program(Program::Dragonfly);
+    Possible(Some(Alone::new(builder.start().await)))
+}
+
+mod dragonfly {
+    tasker_cache_testkit::conformance!(super::dragonfly_if_there_is_one);
 }

@@ -1,5 +1,7 @@
 //! Servers that are away, hang, come back or don't let us in.
 
+#![expect(clippy::expect_used, reason = "a test ends where its assumption is wrong")]
+
 mod common;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! What lies under a key and in whose way it is.
 
+#![expect(clippy::expect_used, reason = "a test ends where its assumption is wrong")]
+
 mod common;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! How often each operation waits for the server, counted on the wire.
 
+#![expect(clippy::expect_used, reason = "a test ends where its assumption is wrong")]
+
 mod common;
 
 use common::{connected, entry, key, leased, minute};

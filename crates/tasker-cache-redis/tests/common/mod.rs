@@ -1,11 +1,16 @@
 //! What the tests of this backend share.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+mod old_redis;
+
 use std::time::Duration;
 
 use tasker_cache_core::{Backend, Entry, Key, KeyBuilder, Lease, Lookup, Ttl};
 use tasker_cache_redis::{Redis, RedisConfig};
+use tasker_cache_testkit::server::{RedisCluster, Reply};
 use tokio::time::{Instant, sleep};
+
+pub(crate) use self::old_redis::OldRedis;
 
 /// The operation timeout that tests take where the default isn't the point.
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(250);
@@ -61,4 +66,24 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut is_so: 
         assert!(Instant::now() < deadline, "not in time: {what}");
         sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// What a user must be allowed, out of the README.
+pub(crate) fn minimal_acl() -> String {
+    let readme = include_str!("../../README.md");
+    let line = readme.lines().find(|line| line.starts_with("ACL SETUSER")).expect("the command");
+    let commands: Vec<_> = line.split(' ').filter(|word| word.starts_with('+')).collect();
+    assert!(!commands.is_empty(), "the README names no commands");
+    format!("~* {}", commands.join(" "))
+}
+
+/// Runs a command on whichever node of a cluster has its key.
+pub(crate) async fn on_its_node(cluster: &RedisCluster, command: &[&[u8]]) -> Reply {
+    for node in cluster.nodes() {
+        match node.command(command).await {
+            Reply::Error(text) if text.starts_with("MOVED") => {}
+            reply => return reply,
+        }
+    }
+    panic!("no node has the key");
 }
