@@ -245,6 +245,7 @@ async fn replay_keys(cache: &Inner, work: &Snapshot) -> Result<bool> {
 
 /// Deletes what can be; tells whether nothing failed.
 async fn replay_prefixes(cache: &Inner, work: &Snapshot) -> bool {
+    let mut all = true;
     for prefix in &work.prefixes {
         let delete = cache.bare.delete_prefix(prefix);
         match bounded(cache, Operation::DeletePrefix, delete).await {
@@ -255,11 +256,14 @@ async fn replay_prefixes(cache: &Inner, work: &Snapshot) -> bool {
             }
             Err(error) => {
                 cache.faults.note(&error);
-                return false;
+                all = false;
+                if error.kind().is_failure() {
+                    break;
+                }
             }
         }
     }
-    true
+    all
 }
 
 /// What is still pending after [`Cache::close`](crate::Cache::close).

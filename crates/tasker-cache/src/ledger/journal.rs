@@ -161,13 +161,13 @@ impl Journal {
         Some(next.saturating_duration_since(now))
     }
 
-    /// Returns what a replay has to delete.
+    /// Returns what a replay has to delete, the oldest first.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let waiting = |(_, pending): &(&Prefix, &PendingPrefix)| pending.expires.is_none();
+        let waiting = self.prefixes.iter().filter(|(_, pending)| pending.expires.is_none());
         Snapshot {
             upto: Token(self.last),
-            keys: self.keys.keys().cloned().collect(),
-            prefixes: self.prefixes.iter().filter(waiting).map(|(p, _)| p.clone()).collect(),
+            keys: by_age(self.keys.iter().map(|(key, token)| (*token, key))),
+            prefixes: by_age(waiting.map(|(prefix, pending)| (pending.token, prefix))),
         }
     }
 
@@ -205,6 +205,12 @@ impl Journal {
         self.clear(&Target::Prefix(wide.clone()), token);
         self.insert(&Target::Prefix(wide), token);
     }
+}
+
+fn by_age<'a, T: Clone + 'a>(pending: impl Iterator<Item = (Token, &'a T)>) -> Vec<T> {
+    let mut pending: Vec<_> = pending.collect();
+    pending.sort_unstable_by_key(|(token, _)| *token);
+    pending.into_iter().map(|(_, target)| target.clone()).collect()
 }
 
 #[cfg(test)]
