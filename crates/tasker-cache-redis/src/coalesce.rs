@@ -18,8 +18,8 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::cause::Cause;
-use crate::core::{Core, Session, Timed};
 use crate::owned::Continued;
+use crate::session::{Core, Session, Timed};
 
 /// The most keys in one request.
 pub(crate) const BATCH: usize = 64;
@@ -59,10 +59,7 @@ impl Reads {
 /// Reads what is stored under one key.
 pub(crate) async fn read(session: &Session, key: &Key) -> Answer {
     let key = ClientKey::from(key.as_str());
-    let Some(key) = queued_unless_idle(session, key) else {
-        return Err(Cause::Closed);
-    };
-    match key {
+    match turn(session, key) {
         Turn::Direct(ticket, key) => {
             let owned = session.clone();
             let work = async move {
@@ -102,15 +99,15 @@ enum Turn {
     Queued(oneshot::Receiver<Answer>),
 }
 
-fn queued_unless_idle(session: &Session, key: ClientKey) -> Option<Turn> {
+fn turn(session: &Session, key: ClientKey) -> Turn {
     let mut state = session.core.reads.lock();
     if state.direct == 0 && state.senders == 0 && state.queue.is_empty() {
         state.direct = 1;
-        return Some(Turn::Direct(Ticket(Arc::clone(&session.core)), key));
+        return Turn::Direct(Ticket(Arc::clone(&session.core)), key);
     }
     let answer = push(&mut state, key);
     send_soon(session, &mut state);
-    Some(Turn::Queued(answer))
+    Turn::Queued(answer)
 }
 
 fn push(state: &mut State, key: ClientKey) -> oneshot::Receiver<Answer> {

@@ -112,12 +112,14 @@ impl RedisConfig {
 
     /// Checks what the setters can't, and returns the database.
     pub(crate) fn check(&self) -> Result<Option<u8>, ConfigError> {
-        let positive = |setting, value: Duration| match value.is_zero() {
-            true => Err(ConfigError::OutOfRange { setting, range: "more than zero" }),
-            false => Ok(()),
-        };
-        positive("connection_timeout", self.connection_timeout)?;
-        positive("operation_timeout", self.operation_timeout)?;
+        for (setting, timeout) in [
+            ("connection_timeout", self.connection_timeout),
+            ("operation_timeout", self.operation_timeout),
+        ] {
+            if timeout.is_zero() {
+                return Err(ConfigError::OutOfRange { setting, range: "more than zero" });
+            }
+        }
         if self.max_connections == 0 {
             let setting = "max_connections";
             return Err(ConfigError::OutOfRange { setting, range: "1 or more" });

@@ -132,9 +132,12 @@ impl Node {
             None => return Err(ConfigError::Host),
         };
         let is_address = text.starts_with('[');
-        let allowed = |c: char| match is_address {
-            true => c.is_ascii_hexdigit() || ":.%".contains(c),
-            false => c.is_alphanumeric() || ".-_".contains(c),
+        let allowed = |c: char| {
+            if is_address {
+                c.is_ascii_hexdigit() || ":.%".contains(c)
+            } else {
+                c.is_alphanumeric() || ".-_".contains(c)
+            }
         };
         match host {
             "" => Err(ConfigError::NoServer),
@@ -205,10 +208,8 @@ impl<'a> Parts<'a> {
     }
 
     fn only(&self, names: &[&str], known: &'static str) -> Result<(), ConfigError> {
-        match self.parameters.iter().all(|(name, _)| names.contains(name)) {
-            true => Ok(()),
-            false => Err(ConfigError::UnknownParameter { known }),
-        }
+        let all_known = self.parameters.iter().all(|(name, _)| names.contains(name));
+        if all_known { Ok(()) } else { Err(ConfigError::UnknownParameter { known }) }
     }
 
     fn database(&self) -> Result<Option<u8>, ConfigError> {

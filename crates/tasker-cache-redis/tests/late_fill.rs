@@ -1,4 +1,5 @@
 //! A fill that an invalidation overtakes.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! How often each operation waits for the server, counted on the wire.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
 
