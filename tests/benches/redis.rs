@@ -1,5 +1,7 @@
 //! Hits of 512 bytes from a Redis server, beside raw fred and redis-rs in the same run.
 
+#![expect(clippy::expect_used, reason = "without its server there is nothing to measure")]
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;

@@ -12,7 +12,8 @@ Usage: cargo xtask COMMAND
 
   test [LANE…] [-p PACKAGE]  Run the tests; find or install the servers that they need. Lanes: tests
                              (all test binaries), doc (examples in the documentation), loom (every
-                             interleaving), or a backend or variant of the grid: redis, valkey, …
+                             interleaving), mutants (are the tests' own faults found?), or a backend
+                             or variant of the grid: redis, valkey, …
   matrix [--list] [--json]   Run (or count) each backend's conformance cases; print the grid.
   check [STEP…]              Check what a test can't see. Steps: format, tidy, workflows, clippy,
                              features, docs, package. Default: all of them.

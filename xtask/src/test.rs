@@ -24,13 +24,18 @@ pub(crate) enum Lane {
     Doc,
     /// Every interleaving of a few threads, in the packages that depend on loom.
     Loom,
+    /// The tests of the tests, against a cache that leaves out one part of the protocol at a time.
+    Mutants,
     /// What belongs to one backend, or to one variant of it, by its name in the grid.
     Backend(String),
 }
 
 /// The lanes that are there whatever the backends are, in the order in which they run.
-pub(crate) const FIXED: [(&str, Lane); 3] =
-    [("tests", Lane::Tests), ("doc", Lane::Doc), ("loom", Lane::Loom)];
+pub(crate) const FIXED: [(&str, Lane); 4] =
+    [("tests", Lane::Tests), ("doc", Lane::Doc), ("loom", Lane::Loom), ("mutants", Lane::Mutants)];
+
+/// The package with the tests of the mutants, and the test binary.
+const MUTANTS: (&str, &str) = ("tasker-cache-tests", "mutants");
 
 impl Lane {
     /// Returns the lane of this name; one that is not fixed is a backend's, which shows later.
@@ -67,6 +72,7 @@ pub(crate) fn run(lanes: &[Lane], package: Option<&str>) -> Result<bool> {
         match lane {
             Lane::Doc => doc(&mut session, &packages)?,
             Lane::Loom => loom(&mut session, &packages)?,
+            Lane::Mutants => mutants(&mut session, &packages)?,
             _ => tests(&mut session, &packages)?,
         }
         // One package need not have every kind of test, but the workspace has.
@@ -161,19 +167,33 @@ fn loom(session: &mut Session<'_>, packages: &[&Package]) -> Result<()> {
     };
     for package in packages.iter().filter(needs_loom) {
         heading(&format!("compile the loom tests of {}", package.name));
-        let mut flags = env::var("RUSTFLAGS").unwrap_or_default();
-        flags.push_str(" --cfg loom");
-        let mut command = session.workspace.cargo("test");
-        command
-            .env("RUSTFLAGS", flags.trim())
-            .args(["--package", &package.name, "--lib", "--release"])
-            // The flag changes every crate: without a folder of its own it would throw away
-            // what the other lanes have compiled.
-            .arg("--target-dir")
-            .arg(session.workspace.target.join("loom"));
+        let mut command = flagged(session.workspace, "loom", "loom");
+        command.args(["--package", &package.name, "--lib", "--release"]);
         session.run(&mut command, Choice::All)?;
     }
     Ok(())
+}
+
+fn mutants(session: &mut Session<'_>, packages: &[&Package]) -> Result<()> {
+    let (package, binary) = MUTANTS;
+    if packages.iter().any(|selected| selected.name == package) {
+        heading("compile the tests of the mutants");
+        let mut command = flagged(session.workspace, "tasker_cache_mutants", "mutants");
+        command.args(["--package", package, "--test", binary]);
+        session.run(&mut command, Choice::All)?;
+    }
+    Ok(())
+}
+
+/// Returns a command that tests with a private `--cfg`. The flag changes every crate: without a
+/// folder of its own it would throw away what the other lanes have compiled.
+fn flagged(workspace: &Workspace, cfg: &str, folder: &str) -> Command {
+    let mut flags = env::var("RUSTFLAGS").unwrap_or_default();
+    flags.push_str(" --cfg ");
+    flags.push_str(cfg);
+    let mut command = workspace.cargo("test");
+    command.env("RUSTFLAGS", flags.trim()).arg("--target-dir").arg(workspace.target.join(folder));
+    command
 }
 
 fn add_packages(command: &mut Command, packages: &[&Package]) {

@@ -97,11 +97,6 @@ impl Package {
         self.publish.as_ref().is_none_or(|to| !to.is_empty())
     }
 
-    /// Tells whether the package has a program of this name.
-    pub(crate) fn has_program(&self, name: &str) -> bool {
-        self.targets.iter().any(|target| target.is("bin") && target.name == name)
-    }
-
     /// Returns the folder that the package is in.
     pub(crate) fn folder(&self) -> &Path {
         self.manifest_path.parent().unwrap_or(Path::new("."))

@@ -81,6 +81,10 @@ impl Memcached {
         self.pool.config().address.as_str()
     }
 
+    pub(crate) fn operation_timeout(&self) -> Duration {
+        self.pool.config().operation_timeout
+    }
+
     fn limits(&self) -> Limits {
         Limits::default()
             .max_key_bytes(MAX_KEY_BYTES)

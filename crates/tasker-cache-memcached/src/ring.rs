@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::ptr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,8 +11,10 @@ use futures::future::join_all;
 use hashring::HashRing;
 use tasker_cache_breaker::{BreakerSettings, CircuitBreaker, CircuitState, Guarded, Probe};
 use tasker_cache_core::{
-    Backend, Entry, Error, Fill, Key, Lease, Lookup, Operation, Profile, Result, Scope, Ttl,
+    Backend, Entry, Error, ErrorKind, Fill, Key, Lease, Lookup, Operation, Profile, Result, Scope,
+    Ttl,
 };
+use tokio::time::Instant;
 
 use crate::error::Failure;
 use crate::prober::Prober;
@@ -44,10 +47,13 @@ const POINTS: u16 = 160;
 /// then or with the last handle. [`delete_many`](Backend::delete_many) and
 /// [`ping`](Backend::ping) are for recovery, so they reach servers past their breakers.
 ///
-/// A breaker around the ring would shut all servers out for the failures of one, so a cache over a
-/// ring does without one of its own.
+/// A ring is unwell when none of its servers answers. If another one has answered within the last
+/// [`operation_timeout`](crate::MemcachedConfig::operation_timeout), a failure is of kind
+/// [`Other`], which a breaker around the ring does not count, with the failure itself as its
+/// source.
 ///
 /// [`CircuitOpen`]: tasker_cache_core::ErrorKind::CircuitOpen
+/// [`Other`]: tasker_cache_core::ErrorKind::Other
 #[derive(Clone)]
 pub struct Ring {
     servers: Arc<Servers>,
@@ -62,6 +68,8 @@ pub(crate) struct Servers {
 struct Member {
     bare: Memcached,
     guard: Option<Guarded<Memcached>>,
+    /// When it last answered.
+    answered: Mutex<Option<Instant>>,
 }
 
 /// One point of a server on the ring.
@@ -134,9 +142,9 @@ impl Ring {
         member.ok_or_else(|| Failure::no_servers().into_error(operation))
     }
 
-    /// Returns the server that has the key, behind its breaker.
-    fn owner(&self, key: &Key, operation: Operation) -> Result<&dyn Backend> {
-        Ok(self.servers.members[self.member(key, operation)?].chosen())
+    /// Returns the server that has the key.
+    fn owner(&self, key: &Key, operation: Operation) -> Result<&Member> {
+        Ok(&self.servers.members[self.member(key, operation)?])
     }
 
     /// Sorts positions in `keys` by the server that has them.
@@ -148,9 +156,22 @@ impl Ring {
         Ok(shares)
     }
 
-    /// Sees to it that a server which turned out to be unwell is probed.
-    fn noticing(&self, error: Error) -> Error {
+    /// Notes that a server has answered, or says what its failure is to the ring.
+    fn judge<T>(&self, member: &Member, result: Result<T>) -> Result<T> {
+        if result.is_ok() {
+            member.note_answer();
+        }
+        result.map_err(|error| self.blame(member, error))
+    }
+
+    /// Says what a server's failure is to the ring, and sees to it that the server is probed.
+    fn blame(&self, member: &Member, error: Error) -> Error {
         self.servers.see_to_probes();
+        let mut others = self.servers.members.iter().filter(|other| !ptr::eq(*other, member));
+        if error.kind().is_failure() && others.any(Member::has_just_answered) {
+            return Error::new(ErrorKind::Other, error.operation(), error.backend())
+                .with_source(error);
+        }
         error
     }
 }
@@ -181,7 +202,7 @@ impl Member {
             let breaker = CircuitBreaker::new(settings.probe(Probe::Explicit));
             Guarded::new(Arc::new(server.clone()), Arc::new(breaker))
         });
-        Self { bare: server, guard }
+        Self { bare: server, guard, answered: Mutex::new(None) }
     }
 
     fn points((member, this): (usize, &Self)) -> impl Iterator<Item = Point> {
@@ -199,6 +220,15 @@ impl Member {
             Some(guard) => guard,
             None => &self.bare,
         }
+    }
+
+    fn note_answer(&self) {
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn has_just_answered(&self) -> bool {
+        let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.is_some_and(|at| at.elapsed() < self.bare.operation_timeout())
     }
 
     async fn probe(&self) {
@@ -230,7 +260,8 @@ impl Member {
 #[async_trait]
 impl Backend for Ring {
     async fn get(&self, key: &Key) -> Result<Option<Entry>> {
-        self.owner(key, Operation::Get)?.get(key).await.map_err(|error| self.noticing(error))
+        let owner = self.owner(key, Operation::Get)?;
+        self.judge(owner, owner.chosen().get(key).await)
     }
 
     /// Reads many entries from all servers that have some of them. The keys of a server that
@@ -245,13 +276,13 @@ impl Backend for Ring {
         let mut entries = vec![None; keys.len()];
         let mut any = keys.is_empty();
         let mut failed = None;
-        for (share, result) in shares.iter().zip(results) {
-            match result {
+        for ((member, share), result) in self.servers.members.iter().zip(&shares).zip(results) {
+            match result.map(|result| self.judge(member, result)) {
                 Some(Ok(found)) => {
                     any = true;
                     share.iter().zip(found).for_each(|(&at, entry)| entries[at] = entry);
                 }
-                Some(Err(error)) => failed = Some(self.noticing(error)),
+                Some(Err(error)) => failed = Some(error),
                 None => {}
             }
         }
@@ -263,53 +294,65 @@ impl Backend for Ring {
 
     async fn get_or_lease(&self, key: &Key, hold: Duration) -> Result<Lookup> {
         let owner = self.owner(key, Operation::GetOrLease)?;
-        owner.get_or_lease(key, hold).await.map_err(|error| self.noticing(error))
+        self.judge(owner, owner.chosen().get_or_lease(key, hold).await)
     }
 
     async fn fill(&self, lease: Lease, entry: Entry, ttl: Ttl) -> Result<Fill> {
         let owner = self.owner(lease.key(), Operation::Fill)?;
-        owner.fill(lease, entry, ttl).await.map_err(|error| self.noticing(error))
+        // One that is refused or done with may not have left this process.
+        owner.chosen().fill(lease, entry, ttl).await.map_err(|error| self.blame(owner, error))
     }
 
     async fn release(&self, lease: Lease) -> Result<()> {
         let owner = self.owner(lease.key(), Operation::Release)?;
-        owner.release(lease).await.map_err(|error| self.noticing(error))
+        owner.chosen().release(lease).await.map_err(|error| self.blame(owner, error))
     }
 
     async fn set(&self, key: &Key, entry: Entry, ttl: Ttl) -> Result<()> {
         let owner = self.owner(key, Operation::Set)?;
-        owner.set(key, entry, ttl).await.map_err(|error| self.noticing(error))
+        self.judge(owner, owner.chosen().set(key, entry, ttl).await)
     }
 
     async fn delete(&self, key: &Key) -> Result<bool> {
-        self.owner(key, Operation::Delete)?.delete(key).await.map_err(|error| self.noticing(error))
+        let owner = self.owner(key, Operation::Delete)?;
+        self.judge(owner, owner.chosen().delete(key).await)
     }
 
     /// Deletes many entries, past the breakers. Those of servers that answer are deleted even if
-    /// another server fails.
+    /// another server fails. Servers that have none of them are pinged: whether they answer tells
+    /// whether a failure is that of the ring.
     async fn delete_many(&self, keys: &[Key]) -> Result<()> {
+        if keys.is_empty() {
+            return Ok(());
+        }
         let shares = self.shares(keys, Operation::DeleteMany)?;
         let deletes = self.servers.members.iter().zip(&shares).map(|(member, share)| async move {
             let keys: Vec<Key> = share.iter().map(|&at| keys[at].clone()).collect();
             if keys.is_empty() {
-                return Ok(());
+                // Its failure is none of these deletes.
+                let pinged = member.past_breaker(member.bare.ping()).await;
+                return pinged.map(|()| member.note_answer()).or(Ok(()));
             }
-            member.past_breaker(member.bare.delete_many(&keys)).await
+            let deleted = member.past_breaker(member.bare.delete_many(&keys)).await;
+            deleted.map(|()| member.note_answer()).map_err(|error| (member, error))
         });
         let results = join_all(deletes).await;
-        results.into_iter().collect::<Result<()>>().map_err(|error| self.noticing(error))
+        let failed = results.into_iter().find_map(|result: Result<(), _>| result.err());
+        failed.map_or(Ok(()), |(member, error)| Err(self.blame(member, error)))
     }
 
     /// Pings all servers, past the breakers; fails if none answers.
     async fn ping(&self) -> Result<()> {
-        let pings = self.servers.members.iter();
-        let results = join_all(pings.map(|member| member.past_breaker(member.bare.ping()))).await;
+        let pings = self.servers.members.iter().map(|member| async move {
+            self.judge(member, member.past_breaker(member.bare.ping()).await)
+        });
+        let results = join_all(pings).await;
         let mut failure = Failure::no_servers().into_error(Operation::Ping);
         let mut any = false;
         for result in results {
             match result {
                 Ok(()) => any = true,
-                Err(error) => failure = self.noticing(error),
+                Err(error) => failure = error,
             }
         }
         if any { Ok(()) } else { Err(failure) }

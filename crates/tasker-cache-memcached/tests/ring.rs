@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::error::Error;
 use std::time::Duration;
 
 use tasker_cache_breaker::{BreakerSettings, CircuitState};
@@ -150,6 +151,24 @@ async fn a_replay_reaches_a_server_whose_circuit_is_open() {
     eventually(async || ring.delete_many(&its).await.is_ok()).await;
     let error = ring.get(&its[0]).await.expect_err("the circuit stays open");
     assert_eq!(error.kind(), ErrorKind::CircuitOpen);
+}
+
+#[tokio::test]
+async fn the_failure_of_one_server_is_not_the_rings_and_that_of_all_is() {
+    let (servers, ring, keys) = filled().await;
+    let (its, others) = split(&servers, keys).await;
+    servers.server(0).kill().await;
+
+    ring.delete_many(&its).await.expect_err("its server is away");
+    ring.get(&others[0]).await.unwrap();
+    let error = ring.delete_many(&its[..1]).await.expect_err("its server is away");
+    assert_eq!(error.kind(), ErrorKind::Other);
+    assert!(error.source().is_some_and(|source| source.to_string().contains("delete_many")));
+
+    servers.server(1).pause();
+    servers.server(2).pause();
+    let error = ring.delete_many(&its).await.expect_err("all are away");
+    assert!(error.kind().is_failure(), "{error:?}");
 }
 
 #[tokio::test]

@@ -19,8 +19,6 @@ pub enum Mutant {
     JoinAnyFlight,
     /// So does who joins after the fill was sent, if it was stored.
     JoinAfterTheSend,
-    /// An acknowledgement clears what was marked after its delete was sent, too.
-    NoTokens,
 }
 
 #[cfg(tasker_cache_mutants)]

@@ -17,7 +17,7 @@ struct Failed;
 pub(super) async fn run(service: Service, mut random: Rng) {
     for _ in 0..READS {
         pause(&mut random, 10).await;
-        let row = random.usize(..ROWS);
+        let row = random.usize(..ROWS).min(random.usize(..ROWS));
         if service.protocol == Protocol::Naive {
             naive(&service, row, &mut random).await;
             continue;

@@ -74,7 +74,7 @@ impl Service {
 
     fn own_row(&self, random: &mut Rng) -> usize {
         let rows = if self.may_write(PUT_ROW) { ROWS } else { PUT_ROW };
-        random.usize(..rows)
+        random.usize(..rows).min(random.usize(..rows))
     }
 
     fn commit<const N: usize>(&self, rows: [usize; N]) -> Vec<(usize, u64)> {
