@@ -73,8 +73,8 @@ impl RedisConfig {
 
     /// Sets the most connections to one server: at least 1, default 10.
     ///
-    /// It is an upper bound, and one connection is what is used: reads are sent together, and a
-    /// second one brought nothing when it was measured.
+    /// It is an upper bound, and one connection is what is used: reads that would wait for it are
+    /// sent together.
     #[must_use]
     pub fn max_connections(mut self, most: usize) -> Self {
         self.max_connections = most;
