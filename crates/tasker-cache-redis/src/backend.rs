@@ -14,7 +14,7 @@ use tasker_cache_core::{
 
 use crate::cause::Cause;
 use crate::connect::Connector;
-use crate::core::{Core, Session, Timed, entry};
+use crate::session::{Core, Session, Timed, entry};
 use crate::{ConfigError, ConnectError, RedisConfig, coalesce, lease, owned, prefix};
 
 /// A cache in Redis, Dragonfly or Valkey; clones are handles on the same connection.
@@ -56,8 +56,7 @@ impl Redis {
     /// Fails on settings that contradict each other or are out of range, and on TLS files that
     /// can't be used.
     pub fn new(config: RedisConfig) -> Result<Self, ConfigError> {
-        let core = Core::new(Connector::new(&config)?);
-        drop(config);
+        let core = Core::new(Connector::new(config)?);
         Ok(Self { core: Arc::new(core) })
     }
 

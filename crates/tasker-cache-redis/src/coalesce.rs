@@ -18,8 +18,8 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::cause::Cause;
-use crate::core::{Core, Session, Timed};
 use crate::owned::Continued;
+use crate::session::{Core, Session, Timed};
 
 /// The most keys in one request.
 pub(crate) const BATCH: usize = 64;
@@ -59,7 +59,7 @@ impl Reads {
 /// Reads what is stored under one key.
 pub(crate) async fn read(session: &Session, key: &Key) -> Answer {
     let key = ClientKey::from(key.as_str());
-    match queued_unless_idle(session, key) {
+    match turn(session, key) {
         Turn::Direct(ticket, key) => {
             let owned = session.clone();
             let work = async move {
@@ -99,7 +99,7 @@ enum Turn {
     Queued(oneshot::Receiver<Answer>),
 }
 
-fn queued_unless_idle(session: &Session, key: ClientKey) -> Turn {
+fn turn(session: &Session, key: ClientKey) -> Turn {
     let mut state = session.core.reads.lock();
     if state.direct == 0 && state.senders == 0 && state.queue.is_empty() {
         state.direct = 1;

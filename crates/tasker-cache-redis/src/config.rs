@@ -73,8 +73,8 @@ impl RedisConfig {
 
     /// Sets the most connections to one server: at least 1, default 10.
     ///
-    /// It is an upper bound, and one connection is what is used: reads are sent together, and a
-    /// second one brought nothing when it was measured.
+    /// It is an upper bound, and one connection is what is used: reads that would wait for it are
+    /// sent together.
     #[must_use]
     pub fn max_connections(mut self, most: usize) -> Self {
         self.max_connections = most;
@@ -112,14 +112,14 @@ impl RedisConfig {
 
     /// Checks what the setters can't, and returns the database.
     pub(crate) fn check(&self) -> Result<Option<u8>, ConfigError> {
-        let positive = |setting, value: Duration| {
-            if value.is_zero() {
+        for (setting, timeout) in [
+            ("connection_timeout", self.connection_timeout),
+            ("operation_timeout", self.operation_timeout),
+        ] {
+            if timeout.is_zero() {
                 return Err(ConfigError::OutOfRange { setting, range: "more than zero" });
             }
-            Ok(())
-        };
-        positive("connection_timeout", self.connection_timeout)?;
-        positive("operation_timeout", self.operation_timeout)?;
+        }
         if self.max_connections == 0 {
             let setting = "max_connections";
             return Err(ConfigError::OutOfRange { setting, range: "1 or more" });

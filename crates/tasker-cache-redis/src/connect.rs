@@ -70,19 +70,22 @@ impl Drop for Task {
 }
 
 impl Connector {
-    pub(crate) fn new(config: &RedisConfig) -> Result<Self, ConfigError> {
+    pub(crate) fn new(config: RedisConfig) -> Result<Self, ConfigError> {
         let database = config.check()?;
+        let (wants_tls, is_cluster) = (config.target.tls, config.target.is_cluster());
+        #[cfg(feature = "rustls")]
+        let tls = if config.target.tls { Some(crate::tls::configured(&config)?) } else { None };
         let client = Config {
             fail_fast: true,
-            username: config.target.username.clone(),
-            password: config.target.password.clone(),
             server: config.target.to_client(),
             database: database.filter(|number| *number > 0),
+            username: config.target.username,
+            password: config.target.password,
             #[cfg(feature = "rustls")]
-            tls: if config.target.tls { Some(crate::tls::configured(config)?) } else { None },
+            tls,
             ..Config::default()
         };
-        if client.uses_tls() != config.target.tls {
+        if client.uses_tls() != wants_tls {
             return Err(ConfigError::TlsNotCompiled);
         }
         let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 3);
@@ -99,7 +102,7 @@ impl Connector {
             tcp,
             connection_timeout: config.connection_timeout,
             operation_timeout: config.operation_timeout,
-            is_cluster: config.target.is_cluster(),
+            is_cluster,
         })
     }
 

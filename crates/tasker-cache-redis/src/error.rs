@@ -95,7 +95,7 @@ pub struct ConnectError(pub(crate) Cause);
 impl ConnectError {
     /// Returns the kind of error that operations fail with for this reason.
     #[must_use]
-    pub fn kind(self) -> ErrorKind {
+    pub const fn kind(self) -> ErrorKind {
         self.0.kind()
     }
 }

@@ -10,9 +10,9 @@ use tasker_cache_core::{Bytes, Entry, Fill, Key, Lease, Lookup, Nonce, Refusal, 
 
 use crate::cause::Cause;
 use crate::coalesce;
-use crate::core::{Session, Timed, entry};
 use crate::owned;
 use crate::scripts::{FILL, LEASE, RELEASE, REPLACE};
+use crate::session::{Session, Timed, entry};
 
 /// How often a value that can't be read may turn out to have been replaced in the meantime.
 const TRIES: usize = 3;
@@ -67,7 +67,6 @@ async fn acquire(
         Ttl::new(hold.max(Duration::from_nanos(1))).map_or(1, |ttl| session.core.milliseconds(ttl));
     let asking = Asking {
         session,
-        key,
         name: ClientKey::from(key.as_str()),
         stub: envelope::stub(key, nonce),
         hold,
@@ -101,7 +100,6 @@ async fn acquire(
 /// One stub that wants to be under its key.
 struct Asking<'a> {
     session: &'a Session,
-    key: &'a Key,
     name: ClientKey,
     stub: Bytes,
     hold: i64,
@@ -140,7 +138,6 @@ impl Asking<'_> {
         if self.session.decide(&REPLACE, &self.name, arguments).await? {
             return Ok(None);
         }
-        debug_assert_eq!(self.name.as_bytes(), self.key.as_str().as_bytes());
         self.ask().await
     }
 }

@@ -6,7 +6,6 @@ mod cause;
 mod coalesce;
 mod config;
 mod connect;
-mod core;
 mod error;
 mod gate;
 mod lease;
@@ -14,6 +13,7 @@ mod link;
 mod owned;
 mod prefix;
 mod scripts;
+mod session;
 #[cfg(feature = "rustls")]
 mod tls;
 mod url;

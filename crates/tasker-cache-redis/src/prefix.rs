@@ -9,7 +9,7 @@ use fred::util::redis_keyslot;
 use tokio::time::Instant;
 
 use crate::cause::Cause;
-use crate::core::{Session, Timed};
+use crate::session::{Session, Timed};
 
 /// How many keys the server looks at for one page.
 const PAGE: u32 = 1000;

@@ -133,9 +133,11 @@ impl Node {
         };
         let is_address = text.starts_with('[');
         let allowed = |c: char| {
-            let numeric = c.is_ascii_hexdigit() || ":.%".contains(c);
-            let named = c.is_alphanumeric() || ".-_".contains(c);
-            if is_address { numeric } else { named }
+            if is_address {
+                c.is_ascii_hexdigit() || ":.%".contains(c)
+            } else {
+                c.is_alphanumeric() || ".-_".contains(c)
+            }
         };
         match host {
             "" => Err(ConfigError::NoServer),
@@ -206,10 +208,8 @@ impl<'a> Parts<'a> {
     }
 
     fn only(&self, names: &[&str], known: &'static str) -> Result<(), ConfigError> {
-        if !self.parameters.iter().all(|(name, _)| names.contains(name)) {
-            return Err(ConfigError::UnknownParameter { known });
-        }
-        Ok(())
+        let all_known = self.parameters.iter().all(|(name, _)| names.contains(name));
+        if all_known { Ok(()) } else { Err(ConfigError::UnknownParameter { known }) }
     }
 
     fn database(&self) -> Result<Option<u8>, ConfigError> {

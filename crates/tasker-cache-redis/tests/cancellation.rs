@@ -2,8 +2,7 @@
 //!
 //! `CANCELLATIONS=1000000 cargo test --release -p tasker-cache-redis --test cancellation` is the
 //! full run.
-
-#![expect(clippy::expect_used, reason = "a test ends where its assumption is wrong")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
 

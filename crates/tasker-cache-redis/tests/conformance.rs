@@ -1,6 +1,5 @@
 //! The whole contract, on each kind of server and by each way to reach it.
-
-#![expect(clippy::expect_used, reason = "a test ends where its assumption is wrong")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
 

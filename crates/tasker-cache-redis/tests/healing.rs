@@ -1,7 +1,5 @@
 //! Servers that are away, hang, come back or don't let us in.
 
-#![expect(clippy::expect_used, reason = "a test ends where its assumption is wrong")]
-
 mod common;
 
 use std::time::Duration;
@@ -225,4 +223,72 @@ fn a_backend_outlives_the_runtime_it_connected_on() {
         };
         run(&ping, backend.clone());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_was_given_up_is_not_made_later() {
+    let server = RedisServer::start().await;
+    let backend = connected(&server.url()).await;
+    let keys: Vec<_> = (0..50).map(|number| key(&number.to_string())).collect();
+    server.kill().await;
+    for (number, key) in keys.iter().enumerate() {
+        let write = backend.set(key, entry("stale"), minute());
+        if number % 2 == 0 {
+            assert!(write.await.is_err());
+        } else {
+            let _ = tokio::time::timeout(Duration::from_micros(100), write).await;
+        }
+    }
+
+    server.restart().await;
+    eventually("it is used", || works(&backend)).await;
+    tokio::time::sleep(TIMEOUT * 2).await;
+
+    assert_eq!(server.command(&["DBSIZE"]).await.integer(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_requests_a_second_wait_for_a_hung_server_once() {
+    let server = RedisServer::start().await;
+    let backend = connected(&server.url()).await;
+    server.pause();
+    let begun = Instant::now();
+    let mut requests = tokio::task::JoinSet::new();
+    let mut ticks = tokio::time::interval(Duration::from_millis(1));
+    for _ in 0..2_000 {
+        ticks.tick().await;
+        let backend = backend.clone();
+        requests.spawn(async move {
+            let (since, started) = (begun.elapsed(), Instant::now());
+            assert!(backend.get(&key("k")).await.is_err());
+            (since, started.elapsed())
+        });
+    }
+
+    let all = requests.join_all().await;
+    let late = all.iter().filter(|(since, took)| *since > TIMEOUT * 2 && *took > TIMEOUT / 2);
+    assert_eq!(late.count(), 0);
+    server.resume();
+    eventually("it is used", || works(&backend)).await;
+}
+
+#[tokio::test]
+async fn everything_ends_with_the_last_handle() {
+    let server = RedisServer::start().await;
+    let clients = async || {
+        let list = server.command(&["CLIENT", "LIST", "TYPE", "normal"]).await;
+        list.text().expect("text").lines().count()
+    };
+    let (alone, tasks) = (clients().await, tokio::runtime::Handle::current().metrics());
+    let before = tasks.num_alive_tasks();
+    let backend = connected(&server.url()).await;
+    let other = backend.clone();
+    drop(backend);
+    other.ping().await.expect("one handle is left");
+    assert_eq!(clients().await, alone + 1);
+
+    drop(other);
+
+    eventually("the connection is closed", || async { clients().await == alone }).await;
+    eventually("no task is left", || async { tasks.num_alive_tasks() == before }).await;
 }

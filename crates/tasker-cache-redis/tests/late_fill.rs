@@ -1,6 +1,5 @@
 //! A fill that an invalidation overtakes.
-
-#![expect(clippy::expect_used, reason = "a test ends where its assumption is wrong")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -1,6 +1,5 @@
 //! What lies under a key and in whose way it is.
-
-#![expect(clippy::expect_used, reason = "a test ends where its assumption is wrong")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -132,4 +131,47 @@ async fn a_lease_whose_asker_has_gone_is_given_back() {
         matches!(lookup(&backend, &key).await, Lookup::Leased(_))
     })
     .await;
+}
+
+/// Returns a field of how often a command was called, or failed.
+async fn calls(server: &RedisServer, command: &str, field: &str) -> u64 {
+    let all = server.command(&["INFO", "commandstats"]).await;
+    let all = all.text().expect("text").to_owned();
+    let line = all.lines().find(|line| line.starts_with(&format!("cmdstat_{command}:")));
+    let value = line.and_then(|line| {
+        line.split([':', ',']).find_map(|part| part.strip_prefix(field)?.strip_prefix('='))
+    });
+    value.map_or(0, |value| value.parse().expect("a number"))
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_know_nx_with_get_is_asked_so_once() {
+    let server = RedisServer::start().await;
+    let way = common::OldRedis::start(server.address()).await;
+    let backend = connected(&server.url_at(way.address())).await;
+
+    for number in 0..10 {
+        let _lease = leased(&backend, &key(&number.to_string())).await;
+    }
+
+    assert_eq!(
+        calls(&server, "set", "rejected_calls").await + calls(&server, "set", "failed_calls").await,
+        1
+    );
+    assert_eq!(calls(&server, "evalsha", "calls").await, 10);
+}
+
+#[tokio::test]
+async fn a_hit_runs_no_script() {
+    let server = RedisServer::start().await;
+    let backend = connected(&server.url()).await;
+    let key = key("k");
+    backend.set(&key, entry("v"), minute()).await.unwrap();
+
+    for _ in 0..10 {
+        assert!(matches!(lookup(&backend, &key).await, Lookup::Hit(_)));
+    }
+
+    assert_eq!(calls(&server, "evalsha", "calls").await, 0);
+    assert_eq!(calls(&server, "set", "calls").await, 1);
 }

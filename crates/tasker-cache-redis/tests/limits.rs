@@ -1,6 +1,5 @@
 //! How much is held, and for how long.
-
-#![expect(clippy::expect_used, reason = "a test ends where its assumption is wrong")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
 

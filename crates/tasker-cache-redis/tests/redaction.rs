@@ -1,7 +1,5 @@
 //! A password that nobody can read anywhere, in no encoding.
 
-#![expect(clippy::expect_used, reason = "a test ends where its assumption is wrong")]
-
 mod common;
 
 use std::fmt::Write;

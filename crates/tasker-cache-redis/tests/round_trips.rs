@@ -1,6 +1,5 @@
 //! How often each operation waits for the server, counted on the wire.
-
-#![expect(clippy::expect_used, reason = "a test ends where its assumption is wrong")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
 

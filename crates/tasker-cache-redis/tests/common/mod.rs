@@ -1,5 +1,6 @@
 //! What the tests of this backend share.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 
 mod old_redis;
 

@@ -1,0 +1,141 @@
+//! Reads that leave together, and nobody in another's way.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
+
+use common::{LONG, config, connected, entry, key, minute, text};
+use tasker_cache_core::{Backend, Key};
+use tasker_cache_redis::Redis;
+use tasker_cache_testkit::proxy::{Fault, FaultProxy};
+use tasker_cache_testkit::server::RedisServer;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+/// How often a command was called.
+async fn calls(server: &RedisServer, command: &str) -> u64 {
+    let all = server.command(&["INFO", "commandstats"]).await;
+    let all = all.text().expect("text").to_owned();
+    let line = all.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
+    let count = line.and_then(|line| line.split(',').next());
+    count.map_or(0, |count| count.parse().expect("a number"))
+}
+
+async fn stored(backend: &Redis, count: usize) -> Vec<Key> {
+    let keys: Vec<_> = (0..count).map(|number| key(&number.to_string())).collect();
+    for key in &keys {
+        backend.set(key, entry(key.as_str()), minute()).await.expect("a server");
+    }
+    keys
+}
+
+async fn read(backend: Redis, key: Key) -> Option<String> {
+    text(backend.get(&key).await.expect("a server"))
+}
+
+#[tokio::test]
+async fn reads_that_queue_leave_in_few_requests_and_each_gets_its_own() {
+    let server = RedisServer::start().await;
+    let backend = connected(&server.url()).await;
+    let keys = stored(&backend, 256).await;
+    let mut reads = JoinSet::new();
+    for key in keys {
+        let backend = backend.clone();
+        reads.spawn(async move { (key.clone(), read(backend, key).await) });
+    }
+
+    for (key, found) in reads.join_all().await {
+        assert_eq!(found.as_deref(), Some(key.as_str()));
+    }
+
+    let (gets, mgets) = (calls(&server, "get").await, calls(&server, "mget").await);
+    assert!(gets + mgets <= 16, "{gets} GET and {mgets} MGET for 256 reads");
+}
+
+#[tokio::test]
+async fn a_lone_read_is_a_plain_get() {
+    let server = RedisServer::start().await;
+    let backend = connected(&server.url()).await;
+    let keys = stored(&backend, 10).await;
+
+    for key in keys {
+        read(backend.clone(), key).await;
+    }
+
+    assert_eq!((calls(&server, "get").await, calls(&server, "mget").await), (10, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_read_joins_one_that_is_on_the_wire() {
+    let server = RedisServer::start().await;
+    let proxy = FaultProxy::start(server.address()).await;
+    let slow = Redis::new(config(&server.url_at(proxy.address())).operation_timeout(LONG));
+    let (slow, fast) = (slow.expect("a configuration"), connected(&server.url()).await);
+    slow.ready().await.expect("a server");
+    proxy.set(Fault::Latency(Duration::from_millis(30)));
+
+    for round in 0..20 {
+        let key = key("k");
+        fast.set(&key, entry("old"), minute()).await.expect("a server");
+        let mut early = JoinSet::new();
+        for _ in 0..fastrand::usize(1..100) {
+            early.spawn(read(slow.clone(), key.clone()));
+        }
+        sleep(Duration::from_millis(fastrand::u64(..90))).await;
+        fast.delete(&key).await.expect("a server");
+
+        let late: JoinSet<_> = (0..8).map(|_| read(slow.clone(), key.clone())).collect();
+
+        let late = late.join_all().await;
+        assert!(late.iter().all(Option::is_none), "round {round}: read after it was deleted");
+        early.join_all().await;
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_is_not_polled_delays_nobody() {
+    let server = RedisServer::start().await;
+    let backend = connected(&server.url()).await;
+    let keys = stored(&backend, 2).await;
+    let mut asleep = Box::pin(backend.get(&keys[0]));
+    poll_fn(|context| {
+        assert!(asleep.as_mut().poll(context).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+
+    for _ in 0..100 {
+        assert!(read(backend.clone(), keys[1].clone()).await.is_some());
+    }
+
+    assert!(text(asleep.await.expect("a server")).is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_answer_holds_nobody_back() {
+    let server = RedisServer::start().await;
+    let proxy = FaultProxy::start(server.address()).await;
+    let slow = Redis::new(config(&server.url_at(proxy.address())).operation_timeout(LONG))
+        .expect("a configuration");
+    slow.ready().await.expect("a server");
+    let way = Duration::from_millis(500);
+    proxy.set(Fault::Latency(way));
+
+    let mut reads = JoinSet::new();
+    for number in 0..200 {
+        let (backend, key) = (slow.clone(), key(&number.to_string()));
+        reads.spawn(async move {
+            let begun = Instant::now();
+            read(backend, key).await;
+            begun.elapsed()
+        });
+        sleep(Duration::from_millis(1)).await;
+    }
+
+    // One round trip is two ways; to wait for another's first would be up to four.
+    let longest = reads.join_all().await.into_iter().max().expect("some");
+    assert!(longest < way * 3, "{longest:?}");
+}
