@@ -128,3 +128,14 @@ async fn an_open_circuit_is_told() {
     let object = serde_json::to_value(status).expect("it has no odd keys");
     assert_eq!(object["circuit"], "open");
 }
+
+#[tokio::test]
+async fn the_longest_ttl_may_be_shortened_at_random() {
+    let cache = Cache::in_memory(10);
+    let usage = Usage::new("r").consistency(Consistency::Local);
+    let region = cache.region::<u64>(usage.ttl(Duration::MAX).jitter(f64::MIN_POSITIVE));
+
+    region.put("k", &1).await;
+
+    assert_eq!(region.get("k").await.as_deref(), Some(&1));
+}

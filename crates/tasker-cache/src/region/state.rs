@@ -59,8 +59,13 @@ impl RegionState {
 
     /// Returns how long the next entry lives; `None` when the region stores nothing.
     pub(crate) fn draw_ttl(&self) -> Option<Ttl> {
+        if self.usage.jitter == 0.0 {
+            return Ttl::new(self.ttl);
+        }
         let shorter = 1.0 - self.usage.jitter * fastrand::f64();
-        Ttl::new(if self.usage.jitter > 0.0 { self.ttl.mul_f64(shorter) } else { self.ttl })
+        // The longest durations round up to what is none any more.
+        let drawn = Duration::try_from_secs_f64(self.ttl.as_secs_f64() * shorter);
+        Ttl::new(drawn.unwrap_or(self.ttl))
     }
 
     /// Waits for this load's turn: at most until `deadline`, and not at all within another load.
