@@ -49,6 +49,8 @@ pub(crate) struct Run {
     /// Statements that the service sent to the database.
     database_queries: u64,
     queries_per_100_requests: Option<f64>,
+    /// Reads that the cache answered.
+    hits: u64,
     /// The part of the reads that asked the cache and were answered by it, 0 to 1.
     hit_ratio: Option<f64>,
     /// Reads that did not ask the cache: by the usage rule, or because it was not to be had.
@@ -107,6 +109,7 @@ impl Run {
             database_queries,
             queries_per_100_requests: (requests > 0)
                 .then(|| rounded(100.0 * float(database_queries) / float(requests))),
+            hits: status.counters.hits,
             hit_ratio: status.counters.hit_ratio().map(rounded),
             bypassed: status.counters.bypassed(),
             stale_answers: load.stale,
