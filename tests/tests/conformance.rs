@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tasker_cache_breaker::{BreakerSettings, CircuitBreaker, Guarded};
+use tasker_cache_breaker::{BreakerSettings, CircuitBreaker, CircuitState, Guarded};
 use tasker_cache_core::{Backend, async_trait};
 use tasker_cache_moka::Moka;
 use tasker_cache_testkit::conformance::Fixture;
@@ -30,8 +30,11 @@ struct Hanging {
 impl Fixture for Hanging {
     async fn backend(&self) -> Arc<dyn Backend> {
         let breaker = Arc::new((self.breaker)());
-        let guarded = Guarded::new(Arc::new(self.store.clone()), breaker);
-        Arc::new(guarded.deadline(Duration::from_secs(1)))
+        let guarded = Guarded::new(Arc::new(self.store.clone()), Arc::clone(&breaker));
+        let guarded = guarded.deadline(Duration::from_secs(1));
+        guarded.ping().await.expect("a circuit that lets a call through");
+        assert_eq!(breaker.state(), CircuitState::Closed);
+        Arc::new(guarded)
     }
 
     async fn pause(&self) -> bool {
@@ -62,8 +65,8 @@ async fn behind_a_closed_circuit() -> impl Fixture {
     Hanging { store: Faulty::new(Moka::new(10_000)), breaker: patient }
 }
 
-/// Every call is a probe until one has gone well, and one call closes the circuit again after the
-/// silence.
+/// The first call of each client is a probe, and one call closes the circuit again after the
+/// silence. Only one probe is let through at a time, so that the cases start once it has gone well.
 async fn behind_a_circuit_that_starts_open() -> impl Fixture {
     let brittle = || {
         let settings = BreakerSettings::default()
