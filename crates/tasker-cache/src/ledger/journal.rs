@@ -28,7 +28,7 @@ pub(crate) struct Token(u64);
 
 /// Pending invalidations, at most [`MAX_TOKENS`](Journal::MAX_TOKENS) of them and
 /// [`MAX_BYTES`](Journal::MAX_BYTES) of text: beyond that the largest region becomes pending as a
-/// whole. Nothing is ever dropped.
+/// whole, or the whole cache where no region is large. Nothing is ever dropped.
 ///
 /// A target keeps its latest token only: whatever applies the latest applies all of them.
 #[derive(Debug, Default)]
@@ -63,8 +63,9 @@ impl Journal {
     pub(crate) const MAX_TOKENS: usize = 10_000;
     pub(crate) const MAX_BYTES: usize = 1024 * 1024;
 
-    /// A region that holds less than this part of the journal frees too little to be widened.
-    const WORTH_WIDENING: usize = 64;
+    /// A region that holds less than this part of the journal frees too little to be widened:
+    /// that looks at every mark, so its cost is that of so many looks for each mark that it frees.
+    const WORTH_WIDENING: usize = 16;
 
     pub(crate) fn len(&self) -> usize {
         self.keys.len() + self.prefixes.len()
@@ -187,23 +188,30 @@ impl Journal {
         }
     }
 
-    /// Replaces everything in the largest region by that region.
+    /// Replaces everything in the largest region by that region. Where no region is large enough
+    /// for that to help, all raw keys are taken together, and then the whole cache.
     fn widen(&mut self) {
+        let keys = self.keys.keys().map(|key| (key.region_prefix(), key.as_str().len()));
+        let prefixes =
+            self.prefixes.keys().map(|prefix| (prefix.region_prefix(), prefix.as_str().len()));
         let mut sizes: HashMap<Prefix, usize> = HashMap::new();
-        for key in self.keys.keys() {
-            *sizes.entry(key.region_prefix()).or_default() += key.as_str().len();
+        let mut raw = None;
+        for (region, size) in keys.chain(prefixes) {
+            if let Some(root) = region.raw_root() {
+                raw.get_or_insert((root, 0)).1 += size;
+            }
+            *sizes.entry(region).or_default() += size;
         }
-        for prefix in self.prefixes.keys() {
-            *sizes.entry(prefix.region_prefix()).or_default() += prefix.as_str().len();
-        }
-        let Some((region, size)) = sizes.into_iter().max_by_key(|(_, size)| *size) else {
+        let largest = sizes.into_iter().max_by_key(|(_, size)| *size);
+        let Some(root) = largest.as_ref().map(|(region, _)| region.root()) else {
             return;
         };
-        let worthwhile = size * Self::WORTH_WIDENING >= self.bytes;
-        let wide = if worthwhile { region } else { region.raw_root().unwrap_or(region) };
+        let worthwhile = |(_, size): &(Prefix, usize)| size * Self::WORTH_WIDENING >= self.bytes;
+        let wide = largest.filter(worthwhile).or(raw.filter(worthwhile));
+        let wide = Target::Prefix(wide.map_or(root, |(wide, _)| wide));
         let token = Token(self.last);
-        self.clear(&Target::Prefix(wide.clone()), token);
-        self.insert(&Target::Prefix(wide), token);
+        self.clear(&wide, token);
+        self.insert(&wide, token);
     }
 }
 
@@ -295,6 +303,58 @@ mod tests {
         assert!(!journal.covers(&KeyBuilder::region("app", "small", 0).segment("b").key()));
         assert!(journal.covers(&KeyBuilder::region("app", "small", 0).segment("a").key()));
         assert!(journal.covers(&key("b")));
+    }
+
+    /// Marks 100,000 keys, each of the region that `region` names, and checks that all stay covered.
+    fn mark_many(region: impl Fn(usize) -> KeyBuilder) -> Journal {
+        let mut journal = Journal::default();
+        let key = |number| region(number).segment(number).key();
+        for number in 0..100_000 {
+            journal.mark(&Target::Key(key(number)));
+            assert!(journal.len() <= Journal::MAX_TOKENS && journal.bytes <= Journal::MAX_BYTES);
+        }
+        assert!((0..100_000).all(|number| journal.covers(&key(number))), "one was forgotten");
+        journal
+    }
+
+    #[test]
+    fn regions_with_one_key_each_become_pending_together() {
+        let journal = mark_many(|number| KeyBuilder::region("app", &format!("r{number}"), 0));
+
+        assert_eq!(journal.snapshot().prefixes, [region().prefix().root()]);
+        assert!(journal.covers(&KeyBuilder::raw("app").segment("any").key()));
+        assert!(!journal.covers(&KeyBuilder::raw("other").segment("any").key()));
+    }
+
+    #[test]
+    fn raw_keys_of_many_first_segments_become_pending_without_the_regions() {
+        let journal = mark_many(|_| KeyBuilder::raw("app"));
+
+        assert!(journal.covers(&KeyBuilder::raw("app").segment("any").key()));
+        assert!(!journal.covers(&key("any")));
+    }
+
+    #[test]
+    fn a_few_regions_of_equal_size_become_pending_one_by_one() {
+        let journal =
+            mark_many(|number| KeyBuilder::region("app", &format!("r{}", number % 10), 0));
+
+        assert!(journal.covers(&KeyBuilder::region("app", "r3", 0).segment("any").key()));
+        assert!(!journal.covers(&key("any")));
+    }
+
+    #[test]
+    fn looking_for_what_to_widen_is_done_seldom() {
+        let mut journal = Journal::default();
+        let mut widened = 0;
+        for number in 0..100_000_usize {
+            let region = KeyBuilder::region("app", &format!("r{}", number % 64), 0);
+            let before = journal.len();
+            journal.mark(&Target::Key(region.segment(number).key()));
+            widened += usize::from(journal.len() <= before);
+        }
+        // Each looks at 10,000 marks.
+        assert!(widened <= 100_000 / (Journal::MAX_TOKENS / (2 * Journal::WORTH_WIDENING)));
     }
 
     #[test]
