@@ -184,6 +184,36 @@ async fn a_leader_that_is_not_polled_stalls_nobody_longer_than_hold() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_second_leader_that_is_not_polled_is_given_up_like_the_first() {
+    let cache = shared_cache();
+    let region = numbers(&cache);
+    let loads = Arc::new(AtomicU64::new(0));
+    let load = pending::<Result<u64, Infallible>>;
+    let leader = tokio::spawn({
+        let region = region.clone();
+        async move { region.get_or_load("cold", load).await }
+    });
+    sleep(Duration::from_millis(200)).await;
+    let readers = spawn_readers(&region, 50, &loads);
+    sleep(Duration::from_millis(200)).await;
+    // The last to join is the first to take over.
+    let mut heir = pin!(region.get_or_load("cold", load));
+    for _ in 0..50 {
+        assert!(poll_once(&mut heir).await.is_pending());
+        sleep(Duration::from_millis(10)).await;
+    }
+    leader.abort();
+    let begun = Instant::now();
+    sleep(Duration::from_millis(200)).await;
+    assert!(poll_once(&mut heir).await.is_pending());
+
+    assert_eq!(readers.join_all().await.len(), 50);
+
+    assert!(begun.elapsed() < HOLD + Duration::from_secs(5), "waited {:?}", begun.elapsed());
+    assert!(loads.load(Ordering::SeqCst) <= 3, "they load together, not {loads:?} times");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_key_of_a_stuck_leader_is_usable_again_after_hold() {
     let cache = shared_cache();
     let region = numbers(&cache);

@@ -16,7 +16,9 @@ use tokio::time::Instant;
 use crate::mutants::{Mutant, planted};
 
 use self::flights::Flights;
-pub(crate) use self::flights::{Arrival, FlightId, MAX_ROUNDS, Outcome, Value, Verdict};
+pub(crate) use self::flights::{
+    Arrival, FlightId, FollowerId, MAX_ROUNDS, Outcome, Value, Verdict,
+};
 use self::journal::Journal;
 pub(crate) use self::journal::{Snapshot, Target, Token};
 
@@ -178,8 +180,8 @@ impl<L> Ledger<L> {
         self.lock().flights.abandon(key, id)
     }
 
-    pub(crate) fn give_up(&self, key: &Key, id: FlightId) -> Outcome<L> {
-        self.lock().flights.give_up(key, id)
+    pub(crate) fn give_up(&self, key: &Key, follower: FollowerId) -> Outcome<L> {
+        self.lock().flights.give_up(key, follower)
     }
 
     /// Tells whether this stub has been waited for in vain already.

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Region;
 use crate::leading::{self, Leading};
-use crate::ledger::{Arrival, FlightId, MAX_ROUNDS, Value, Verdict};
+use crate::ledger::{Arrival, FollowerId, MAX_ROUNDS, Value, Verdict};
 use crate::nesting::Nesting;
 
 /// When a key that another process is loading is read again: about 140 ms in all.
@@ -143,7 +143,7 @@ impl<V: Send + Sync + 'static> Reading<'_, V> {
     /// waits then still loads together.
     async fn follow(
         &self,
-        id: FlightId,
+        id: FollowerId,
         mut verdict: oneshot::Receiver<Verdict<Leading>>,
     ) -> Verdict<Leading> {
         let patience = self.deadline - self.region.state.usage.hold / 10;
@@ -259,7 +259,7 @@ impl<V: Send + Sync + 'static> Reading<'_, V> {
 /// What the critical section decided.
 enum Entered {
     Lead(Leading),
-    Follow(FlightId, oneshot::Receiver<Verdict<Leading>>),
+    Follow(FollowerId, oneshot::Receiver<Verdict<Leading>>),
     Within,
 }
 
