@@ -320,6 +320,62 @@ async fn two_types_of_one_path_share_no_flight() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_two_types_under_one_key_one_is_cached_and_the_other_loads() {
+    let cache = shared_cache();
+    let number = cache.region::<u64>(Usage::new("mixed").hold(HOLD));
+    let text = cache.region::<String>(Usage::new("mixed").hold(HOLD));
+    let (numbers, texts) = (AtomicU64::new(0), AtomicU64::new(0));
+
+    for _ in 0..100 {
+        let value = number.get_or_load("k", || async {
+            numbers.fetch_add(1, Ordering::SeqCst);
+            Ok::<u64, Infallible>(7)
+        });
+        assert_eq!(value.await, Ok(Arc::new(7)));
+        let value = text.get_or_load("k", || async {
+            texts.fetch_add(1, Ordering::SeqCst);
+            Ok::<String, Infallible>("seven".to_owned())
+        });
+        assert_eq!(value.await, Ok(Arc::new("seven".to_owned())));
+    }
+
+    let loads = (numbers.load(Ordering::SeqCst), texts.load(Ordering::SeqCst));
+    assert!(loads.0.min(loads.1) <= 2, "one of them is cached: {loads:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_shapes_in_two_processes_one_is_cached_until_the_other_is_gone() {
+    let store = Sim::new(1, Weather::CALM);
+    let (old, new) = (Cache::builder(store.clone()).build(), Cache::builder(store).build());
+    let old = old.region::<u64>(Usage::new("mixed").hold(HOLD));
+    let new = new.region::<String>(Usage::new("mixed").hold(HOLD));
+    let (olds, news) = (AtomicU64::new(0), AtomicU64::new(0));
+    let load_old = || async {
+        olds.fetch_add(1, Ordering::SeqCst);
+        Ok::<u64, Infallible>(7)
+    };
+    let load_new = || async {
+        news.fetch_add(1, Ordering::SeqCst);
+        Ok::<String, Infallible>("seven".to_owned())
+    };
+    for _ in 0..100 {
+        old.get_or_load("k", load_old).await.expect("infallible");
+        new.get_or_load("k", load_new).await.expect("infallible");
+    }
+    let loads = (olds.load(Ordering::SeqCst), news.load(Ordering::SeqCst));
+    assert!(loads.0.min(loads.1) <= 2, "one of them is cached: {loads:?}");
+
+    old.invalidate("k").await;
+    old.get_or_load("k", load_old).await.expect("infallible");
+    sleep(HOLD).await;
+    news.store(0, Ordering::SeqCst);
+    for _ in 0..100 {
+        new.get_or_load("k", load_new).await.expect("infallible");
+    }
+    assert_eq!(news.load(Ordering::SeqCst), 1, "what the old process left has healed");
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_processs_load_is_waited_for_a_little() {
     let store = Sim::new(1, Weather::CALM);
     let (here, there) = (Cache::builder(store.clone()).build(), Cache::builder(store).build());

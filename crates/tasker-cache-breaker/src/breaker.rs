@@ -89,6 +89,13 @@ impl CircuitBreaker {
         self.reserve(self.load()).map(|epoch| Permit::borrowed(self, epoch))
     }
 
+    /// Asks for the same as [`try_probe`](Self::try_probe), as a permit that can move to another
+    /// task; it costs a reference count more.
+    #[must_use]
+    pub fn try_probe_owned(self: &Arc<Self>) -> Option<Permit<'static>> {
+        self.reserve(self.load()).map(|epoch| Permit::owned(Arc::clone(self), epoch))
+    }
+
     /// Returns how long a probe has to wait; `None` in a closed circuit.
     ///
     /// While a probe is in flight this is the time until it is overdue.

@@ -294,18 +294,18 @@ async fn look<V: Send + Sync + 'static>(region: &Region<V>, key: &Key, first: bo
     look
 }
 
-/// Asks the backend. An entry that doesn't decode is deleted, so that the key heals.
+/// Asks the backend. An entry that doesn't decode is deleted, so that the key heals; if it has
+/// been deleted lately, somebody stores such entries all the time, and this one is left alone.
 async fn ask<V: Send + Sync + 'static>(region: &Region<V>, key: &Key) -> Result<Look<V>, Error> {
     let Region { cache, state, .. } = region;
-    let mut healed = false;
+    let hold = state.usage.hold;
     loop {
-        return Ok(match cache.backend.get_or_lease(key, state.usage.hold).await? {
+        return Ok(match cache.backend.get_or_lease(key, hold).await? {
             Lookup::Hit(entry) => match region.decode(&entry) {
                 Some(value) => Look::Hit(value),
-                None if healed => Look::Unleased,
+                None if !cache.ledger.may_heal(key, hold) => Look::Unleased,
                 None => {
                     cache.backend.delete(key).await?;
-                    healed = true;
                     continue;
                 }
             },
