@@ -229,6 +229,19 @@ async fn what_memcached_cannot_delete_by_prefix_is_said_once() {
     assert_eq!(recorder.lines().iter().filter(about).count(), 1);
 }
 
+#[tokio::test]
+async fn a_limit_above_a_megabyte_reaches_memcached() {
+    const LIMIT: usize = 3 * 1024 * 1024;
+    let server = MemcachedServer::builder().max_item_bytes(8 * 1024 * 1024).start().await;
+    let config = config("memcached", &[server.url()]).max_value_bytes(LIMIT as u64);
+    let cache = Cache::connect(&config).await;
+
+    for (bytes, stored) in [(LIMIT, true), (LIMIT + 1, false)] {
+        cache.set("k", vec![7; bytes], Duration::from_secs(60)).await;
+        assert_eq!(cache.get("k").await.map(|value| value.len()), stored.then_some(bytes));
+    }
+}
+
 /// The command in the book that makes a user with the least permissions.
 fn minimal_user() -> Vec<String> {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/src/backends/redis.md");

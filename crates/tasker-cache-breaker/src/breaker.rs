@@ -63,6 +63,20 @@ impl CircuitBreaker {
         }
     }
 
+    /// Names what the circuit leads to, such as a server's address, where there are several: the
+    /// log lines then have it as their field `circuit`.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<Box<str>>) -> Self {
+        self.recorder.name = Some(name.into());
+        self
+    }
+
+    /// Returns the name that [`named`](Self::named) gave it.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.recorder.name.as_deref()
+    }
+
     /// Asks for the right to make one call; `None` is: don't.
     ///
     /// With [`Probe::ByCallers`] the first one to ask after the timeout gets it as a probe, and

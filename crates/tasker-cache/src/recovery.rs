@@ -99,9 +99,8 @@ impl Recovery {
         *duty = Duty { number, beat: Some(Instant::now()), ..Duty::default() };
         self.on_duty.store(number, Ordering::Release);
         let running = Running { on_duty: Arc::clone(&self.on_duty), number };
-        let cache = Arc::downgrade(cache);
-        duty.task =
-            Some(runtime.spawn(beating(cache.clone(), number, run(cache, running))).abort_handle());
+        let work = beating(Arc::downgrade(cache), number, run(Arc::downgrade(cache), running));
+        duty.task = Some(runtime.spawn(work).abort_handle());
     }
 
     fn is_overdue(&self) -> bool {
