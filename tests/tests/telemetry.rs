@@ -150,8 +150,8 @@ fn a_reader_that_shares_a_load_is_counted_as_coalesced() {
             };
             tokio::join!(read, released).0
         };
-        let (led, followed) = tokio::join!(leader, follower);
-        assert_eq!((*led.expect("it loads"), *followed.expect("it is shared")), (1, 1));
+        let (led, joined) = tokio::join!(leader, follower);
+        assert_eq!((*led.expect("it loads"), *joined.expect("it is shared")), (1, 1));
 
         let labels = [("region", "numbers")];
         let seen = collected(&handle);
