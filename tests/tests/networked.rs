@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tasker_cache::{Cache, CircuitState, Config, Consistency, Invalidation, Region, Usage, tasker};
 use tasker_cache_testkit::Recorder;
-use tasker_cache_testkit::server::{MemcachedServer, RedisServer};
+use tasker_cache_testkit::server::{MemcachedServer, Program, RedisServer};
 use tokio::time::{Instant, sleep};
 
 const CONNECTED: &str = "Distributed cache provider initialized successfully";
@@ -145,6 +145,15 @@ async fn assert_heals(config: &Config, warning: &str, start: impl AsyncFnOnce())
 #[tokio::test]
 async fn redis_may_come_up_later() {
     let server = RedisServer::start().await;
+    server.kill().await;
+    let config = config("redis", &[server.url()]);
+
+    assert_heals(&config, NO_REDIS, async || server.restart().await).await;
+}
+
+#[tokio::test]
+async fn valkey_may_come_up_later() {
+    let server = RedisServer::builder().program(Program::Valkey).start().await;
     server.kill().await;
     let config = config("redis", &[server.url()]);
 
