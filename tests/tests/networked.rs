@@ -270,7 +270,7 @@ async fn the_permissions_that_the_book_names_are_enough() {
     let made = server.command(&minimal_user()).await;
     assert_eq!(format!("{made:?}"), "Status(\"OK\")");
     let text = format!(
-        "[common.cache]\nenabled = true\n[common.cache.redis]\n\
+        "[common.cache]\nenabled = true\noperation_timeout_ms = 10000\n[common.cache.redis]\n\
          url = 'redis://tasker:password@127.0.0.1:{}'",
         server.port()
     );

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use tasker_cache::{Cache, Config, Region, Usage};
 use tasker_cache_testkit::server::{MemcachedServer, Program, RedisServer};
 use tempfile::NamedTempFile;
+use tokio::sync::Mutex;
 use tokio::time::sleep;
 
 const PROCESSES: u64 = 4;
-const READERS: u64 = 1_000;
 const LOAD: Duration = Duration::from_millis(50);
 
 /// The shortest time in which another process stops waiting for the one that loads.
@@ -22,8 +22,15 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(70);
 /// How long a lease is held, here as in the other processes.
 const HOLD: Duration = Duration::from_secs(10);
 
-/// How often it is tried on a machine that is too busy to load in time.
-const TRIES: u64 = 40;
+/// The shortest time in which that other process may have loaded too, and loads once more.
+const SECOND_LOAD: Duration = Duration::from_millis(120);
+
+/// How many readers each process has, by attempt: on a machine that is too busy to run a thousand
+/// beside a load of 50 ms, a few will do in the end.
+const ATTEMPTS: [(u64, usize); 2] = [(1_000, 30), (20, 100)];
+
+/// Held by the test whose processes run.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 fn config(server: &str, url: &str) -> String {
     format!(
@@ -90,46 +97,47 @@ fn written(config: &str) -> NamedTempFile {
 
 /// Asserts that each process loads once at most, and that one load serves all where it is done
 /// before any other process can have lost patience.
-fn assert_loads_are_shared(config: &str) {
+async fn assert_loads_are_shared(config: &str) {
+    let _turn = TURN.lock().await;
     let file = written(config);
     let mut processes: Vec<Process> = (0..PROCESSES).map(|_| Process::start(&file)).collect();
-    let mut in_time = 0;
-    for attempt in 0..TRIES {
+    let of_a_size = |(readers, count)| std::iter::repeat_n(readers, count);
+    for (attempt, readers) in ATTEMPTS.into_iter().flat_map(of_a_size).enumerate() {
         for process in &mut processes {
-            process.tell(&format!("read cold-{attempt} {READERS} {}", LOAD.as_millis()));
+            process.tell(&format!("read cold-{attempt} {readers} {}", LOAD.as_millis()));
         }
         let answers: Vec<_> = processes.iter_mut().map(Process::loads).collect();
         let loads: u64 = answers.iter().map(|(loads, _)| loads).sum();
         let longest = answers.iter().map(|(_, longest)| *longest).max().unwrap_or_default();
-        println!("attempt {attempt}: {loads} loads, the longest read took {longest:?}");
-        assert!((1..=PROCESSES).contains(&loads), "{loads} loads in {PROCESSES} processes");
+        println!("{readers} readers each: {loads} loads, the longest read took {longest:?}");
+        assert!(loads >= 1);
+        if longest < SECOND_LOAD {
+            assert!(loads <= PROCESSES, "{loads} loads in {PROCESSES} processes");
+        }
         if longest < SHORTEST_WAIT {
             assert_eq!(loads, 1, "the load was done within {longest:?}");
-            in_time += 1;
-        }
-        if in_time == 3 {
             return;
         }
     }
-    assert!(in_time > 0, "no load of {LOAD:?} was done within {SHORTEST_WAIT:?}");
+    panic!("no load of {LOAD:?} was done within {SHORTEST_WAIT:?}");
 }
 
 #[tokio::test]
 async fn processes_share_the_load_of_a_cold_key_in_redis() {
     let server = RedisServer::start().await;
-    assert_loads_are_shared(&config("redis", &server.url()));
+    assert_loads_are_shared(&config("redis", &server.url())).await;
 }
 
 #[tokio::test]
 async fn processes_share_the_load_of_a_cold_key_in_valkey() {
     let server = RedisServer::builder().program(Program::Valkey).start().await;
-    assert_loads_are_shared(&config("redis", &server.url()));
+    assert_loads_are_shared(&config("redis", &server.url())).await;
 }
 
 #[tokio::test]
 async fn processes_share_the_load_of_a_cold_key_in_memcached() {
     let server = MemcachedServer::start().await;
-    assert_loads_are_shared(&config("memcached", &server.url()));
+    assert_loads_are_shared(&config("memcached", &server.url())).await;
 }
 
 async fn load(region: &Region<String>, key: &str) -> Duration {
@@ -142,6 +150,7 @@ async fn load(region: &Region<String>, key: &str) -> Duration {
 /// Asserts that a process which is killed while it holds a lease is waited for once, and that its
 /// key is cached again when its lease is over.
 async fn assert_the_dead_are_waited_for_once(config: &str) {
+    let _turn = TURN.lock().await;
     let file = written(config);
     let config = Config::from_toml_str(config).expect("a right configuration");
     let cache = Cache::connect(&config).await;

@@ -85,6 +85,16 @@ impl Shape {
         self.path == self.prefix
     }
 
+    /// Returns where the part ends that names the region; that of a raw key is its first segment.
+    fn region_end(self, text: &str) -> usize {
+        if !self.is_raw() {
+            return self.segments;
+        }
+        let rest = &text[self.segments..];
+        let first = rest.get(1..).and_then(|rest| rest.find(SEPARATOR));
+        self.segments + first.map_or(rest.len(), |at| at + 1)
+    }
+
     fn root(self) -> Self {
         Self { prefix: self.prefix, path: 0, segments: self.prefix, version: 0 }
     }
@@ -253,14 +263,20 @@ impl Key {
     /// segment.
     #[must_use]
     pub fn region_prefix(&self) -> Prefix {
-        let rest = &self.text[self.shape.segments..];
-        let end = if self.shape.is_raw() {
-            let first = rest.get(1..).and_then(|rest| rest.find(SEPARATOR));
-            self.shape.segments + first.map_or(rest.len(), |at| at + 1)
-        } else {
-            self.shape.segments
-        };
-        Prefix { text: self.text[..end].to_owned(), shape: self.shape }
+        Prefix { text: self.region_str().to_owned(), shape: self.shape }
+    }
+
+    /// Returns the text of [`region_prefix`](Self::region_prefix). A raw key and one of a region
+    /// may have the same.
+    #[must_use]
+    pub fn region_str(&self) -> &str {
+        &self.text[..self.shape.region_end(&self.text)]
+    }
+
+    /// Tells whether it belongs to no region.
+    #[must_use]
+    pub fn is_raw(&self) -> bool {
+        self.shape.is_raw()
     }
 
     /// Returns every prefix that covers this key, the widest first.
@@ -319,7 +335,19 @@ impl Prefix {
     /// [`Key::region_prefix`] does.
     #[must_use]
     pub fn region_prefix(&self) -> Self {
-        Key { text: self.text.clone(), shape: self.shape }.region_prefix()
+        Self { text: self.region_str().to_owned(), shape: self.shape }
+    }
+
+    /// Returns the text of [`region_prefix`](Self::region_prefix), as [`Key::region_str`] does.
+    #[must_use]
+    pub fn region_str(&self) -> &str {
+        &self.text[..self.shape.region_end(&self.text)]
+    }
+
+    /// Tells whether it covers raw keys only.
+    #[must_use]
+    pub fn is_raw(&self) -> bool {
+        self.shape.is_raw()
     }
 
     /// Returns the prefix that covers every raw key; `None` unless this one covers raw keys only.

@@ -191,27 +191,45 @@ impl Journal {
     /// Replaces everything in the largest region by that region. Where no region is large enough
     /// for that to help, all raw keys are taken together, and then the whole cache.
     fn widen(&mut self) {
-        let keys = self.keys.keys().map(|key| (key.region_prefix(), key.as_str().len()));
-        let prefixes =
-            self.prefixes.keys().map(|prefix| (prefix.region_prefix(), prefix.as_str().len()));
-        let mut sizes: HashMap<Prefix, usize> = HashMap::new();
-        let mut raw = None;
-        for (region, size) in keys.chain(prefixes) {
-            if let Some(root) = region.raw_root() {
-                raw.get_or_insert((root, 0)).1 += size;
-            }
-            *sizes.entry(region).or_default() += size;
-        }
-        let largest = sizes.into_iter().max_by_key(|(_, size)| *size);
-        let Some(root) = largest.as_ref().map(|(region, _)| region.root()) else {
+        let Some(wide) = self.widest() else {
             return;
         };
-        let worthwhile = |(_, size): &(Prefix, usize)| size * Self::WORTH_WIDENING >= self.bytes;
-        let wide = largest.filter(worthwhile).or(raw.filter(worthwhile));
-        let wide = Target::Prefix(wide.map_or(root, |(wide, _)| wide));
-        let token = Token(self.last);
+        let (wide, token) = (Target::Prefix(wide), Token(self.last));
         self.clear(&wide, token);
         self.insert(&wide, token);
+    }
+
+    /// Returns what is to become pending as a whole.
+    fn widest(&self) -> Option<Prefix> {
+        let keys = self.keys.keys().map(|key| (key.region_str(), key.is_raw(), key.as_str().len()));
+        let prefixes = self.prefixes.keys();
+        let prefixes =
+            prefixes.map(|prefix| (prefix.region_str(), prefix.is_raw(), prefix.as_str().len()));
+        // There may be as many regions as marks, so each costs no more than a reference. A raw key
+        // and one of a region may have the same text.
+        let mut sizes: HashMap<(&str, bool), usize> = HashMap::new();
+        let mut raw_size = 0;
+        for (region, is_raw, size) in keys.chain(prefixes) {
+            *sizes.entry((region, is_raw)).or_default() += size;
+            raw_size += if is_raw { size } else { 0 };
+        }
+        let ((largest, is_raw), size) = sizes.into_iter().max_by_key(|(_, size)| *size)?;
+        let region =
+            self.region(|region| region.as_str() == largest && region.is_raw() == is_raw)?;
+        let is_worthwhile = |size: usize| size * Self::WORTH_WIDENING >= self.bytes;
+        Some(if is_worthwhile(size) {
+            region
+        } else if is_worthwhile(raw_size) {
+            self.region(Prefix::is_raw).and_then(|raw| raw.raw_root()).unwrap_or(region)
+        } else {
+            region.root()
+        })
+    }
+
+    /// Returns a region of which something is marked.
+    fn region(&self, is_wanted: impl Fn(&Prefix) -> bool) -> Option<Prefix> {
+        let of_prefixes = self.prefixes.keys().map(Prefix::region_prefix);
+        self.keys.keys().map(Key::region_prefix).chain(of_prefixes).find(is_wanted)
     }
 }
 
