@@ -36,7 +36,7 @@ pub fn sources(folder: &str) -> BTreeMap<String, String> {
         let path = format!("{folder}/{name}");
         if entry.path().is_dir() {
             found.extend(sources(&path));
-        } else if name.ends_with(".rs") {
+        } else if entry.path().extension().is_some_and(|extension| extension == "rs") {
             let text = read(&path);
             found.insert(path, text);
         }
