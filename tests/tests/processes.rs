@@ -5,13 +5,13 @@
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tasker_cache::{Cache, Config, Region, Usage};
 use tasker_cache_testkit::server::{MemcachedServer, Program, RedisServer};
 use tempfile::NamedTempFile;
 use tokio::sync::Mutex;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 const PROCESSES: u64 = 4;
 const LOAD: Duration = Duration::from_millis(50);
