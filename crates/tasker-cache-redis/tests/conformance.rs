@@ -3,11 +3,10 @@
 
 mod common;
 
-use std::io::Write;
-use std::sync::{Arc, LazyLock, Once};
+use std::sync::{Arc, LazyLock};
 
 use common::config;
-use tasker_cache_core::{Backend, Bytes, Key, NoOp, async_trait};
+use tasker_cache_core::{Backend, Bytes, Key, async_trait};
 use tasker_cache_redis::{Redis, RedisConfig};
 use tasker_cache_testkit::conformance::Fixture;
 use tasker_cache_testkit::server::{Program, RedisCluster, RedisServer};
@@ -193,59 +192,13 @@ mod tls {
     tasker_cache_testkit::conformance!(with_a_private_authority);
 }
 
-/// Dragonfly is not on every machine. Where it is missing nothing is tested, and that is said;
-/// `cargo xtask test` leaves these cases out then.
-struct Possible(Option<Alone>);
-
-#[async_trait]
-impl Fixture for Possible {
-    async fn backend(&self) -> Arc<dyn Backend> {
-        match &self.0 {
-            Some(alone) => alone.backend().await,
-            None => Arc::new(NoOp),
-        }
-    }
-
-    fn holds_bytes(&self) -> bool {
-        self.0.is_some()
-    }
-
-    async fn plant(&self, key: &Key, bytes: Bytes) {
-        if let Some(alone) = &self.0 {
-            alone.plant(key, bytes).await;
-        }
-    }
-
-    async fn peek(&self, key: &Key) -> Option<Bytes> {
-        self.0.as_ref()?.peek(key).await
-    }
-
-    async fn pause(&self) -> bool {
-        match &self.0 {
-            Some(alone) => alone.pause().await,
-            None => false,
-        }
-    }
-
-    async fn resume(&self) {
-        if let Some(alone) = &self.0 {
-            alone.resume().await;
-        }
-    }
-}
-
-async fn dragonfly_if_there_is_one() -> impl Fixture {
-    static SAID: Once = Once::new();
-    if Program::Dragonfly.find().is_err() {
-        // Past what the test runner holds back of tests that pass.
-        let said = b"not run: dragonfly (no DRAGONFLY_BIN and no dragonfly on PATH)\n";
-        SAID.call_once(|| std::io::stderr().write_all(said).expect("a place for errors"));
-        return Possible(None);
-    }
-    let builder = RedisServer::builder().program(Program::Dragonfly);
-    Possible(Some(Alone::new(builder.start().await)))
+async fn plain_dragonfly() -> impl Fixture {
+    Alone::new(RedisServer::builder().program(Program::Dragonfly).start().await)
 }
 
 mod dragonfly {
-    tasker_cache_testkit::conformance!(super::dragonfly_if_there_is_one);
+    tasker_cache_testkit::conformance!(
+        #[ignore = "needs DRAGONFLY_BIN, or dragonfly on PATH; `cargo xtask test` looks"]
+        super::plain_dragonfly
+    );
 }
