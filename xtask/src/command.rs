@@ -15,8 +15,8 @@ Usage: cargo xtask COMMAND
                              interleaving), mutants (are the tests' own faults found?), or a backend
                              or variant of the grid: redis, valkey, …
   matrix [--list] [--json]   Run (or count) each backend's conformance cases; print the grid.
-  check [STEP…]              Check what a test can't see. Steps: format, tidy, workflows, clippy,
-                             features, docs, package. Default: all of them.
+  check [STEP…]              Check what a test can't see. Steps: format, tidy, workflows, licences,
+                             oldest, clippy, features, docs, api, package. Default: all of them.
   features [--time]          Compile each feature alone and check, or time, what it pulls in.
   tidy                       Check the rules of the tree that are matters of text.
   docs                       Build the documentation of the crates and the book.

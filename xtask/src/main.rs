@@ -1,5 +1,6 @@
 //! The workspace's chores, from its tests to its publication.
 
+mod api;
 mod bench;
 mod check;
 mod command;
@@ -8,6 +9,8 @@ mod docs;
 mod features;
 mod fuzz;
 mod install;
+mod licences;
+mod oldest;
 mod process;
 mod publish;
 mod servers;
