@@ -65,7 +65,7 @@ impl Step {
             Self::Licences => licences::run(workspace),
             Self::Oldest => oldest::run(workspace),
             Self::Clippy => clippy(workspace),
-            Self::Features => features::run(),
+            Self::Features => features::run(features::Depth::Checked),
             Self::Docs => docs::run(workspace),
             Self::Api => api::run(workspace),
             Self::Package => publish::rehearse(workspace),

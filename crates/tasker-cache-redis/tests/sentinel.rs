@@ -1,5 +1,4 @@
 //! A primary that sentinels watch: found through them, and after a failover found again.
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
 

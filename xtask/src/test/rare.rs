@@ -1,5 +1,7 @@
-//! What some tests need and not every machine has. They are `#[ignore]`d, so that `cargo test`
-//! passes without; here they run where it is there, and where it is not that is said.
+//! What some tests need and not every machine has.
+//!
+//! They are `#[ignore]`d, so that `cargo test` passes without; here they run where it is there,
+//! and where it is not that is said.
 
 use std::env;
 

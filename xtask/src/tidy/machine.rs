@@ -70,7 +70,7 @@ mod tests {
     fn registries_are_caught_but_in_the_lock_file() {
         for host in HOSTS {
             assert!(findings("a.md", &format!("https:{host}/one")) > 0, "{host}");
-            assert_eq!(findings(EXEMPT, host), 0, "{host}");
+            assert_eq!(EXEMPT.map(|path| findings(path, host)), [0, 0], "{host}");
         }
     }
 
