@@ -4,6 +4,7 @@
 mod documentation;
 pub mod exposition;
 pub mod history;
+pub mod limited;
 pub mod model;
 pub mod sim;
 pub mod simulation;
