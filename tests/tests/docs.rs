@@ -27,6 +27,23 @@ fn rows(text: &str, heading: &str) -> Vec<Vec<String>> {
     lines.map(cells).collect()
 }
 
+/// The rows of each key's table below a heading, which each have a heading with the table's name.
+fn keys(text: &str, heading: &str) -> Vec<Vec<String>> {
+    let (_, section) = text.split_once(&format!("\n{heading}\n")).expect("the heading is there");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let mut keys = Vec::new();
+    for part in section.split("\n### `[").skip(1) {
+        let (table, _) = part.split_once("]`\n").expect("the heading names a table");
+        for mut row in rows(&format!("\n{part}"), &format!("{table}]`")) {
+            if row[0] != "key" {
+                row[0] = format!("{table}.{}", row[0].trim_matches('`'));
+                keys.push(row);
+            }
+        }
+    }
+    keys
+}
+
 /// What stands between backticks.
 fn ticked(text: &str) -> Vec<String> {
     text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
@@ -40,13 +57,12 @@ fn features() -> toml::Table {
 #[test]
 fn the_chapter_on_configuration_lists_every_key_with_its_default_and_range() {
     let chapter = read("docs/src/configuration.md");
-    let mut listed = rows(&chapter, "## Keys");
-    listed.extend(rows(&chapter, "## Circuit breaker"));
-    listed.retain(|row| row[0] != "key");
+    let mut listed = keys(&chapter, "## Keys");
+    listed.extend(keys(&chapter, "## Circuit breaker"));
 
     for (row, key) in listed.iter().zip(Config::keys()) {
         let default = row[1].trim_matches('`').replace('–', "");
-        assert_eq!(row[0], format!("`{}`", key.key));
+        assert_eq!(row[0], key.key);
         assert_eq!(default, key.default, "{}", key.key);
         assert_eq!(row[2], key.range, "{}", key.key);
     }
