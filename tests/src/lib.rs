@@ -2,6 +2,7 @@
 
 #[cfg(doctest)]
 mod documentation;
+pub mod exposition;
 pub mod history;
 pub mod model;
 pub mod sim;
