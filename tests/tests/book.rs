@@ -237,29 +237,44 @@ fn sources() -> String {
     text
 }
 
+/// Tells whether something of this name is defined: a function, or a type, constant or variant.
+fn is_defined(name: &str, sources: &str) -> bool {
+    let after = |words: &str, ends: &str| {
+        sources
+            .match_indices(&format!("{words}{name}"))
+            .any(|(at, found)| sources[at + found.len()..].starts_with(|c: char| ends.contains(c)))
+    };
+    if name.starts_with(char::is_lowercase) {
+        return after("fn ", "(<");
+    }
+    ["struct ", "enum ", "trait ", "type ", "const "].iter().any(|kind| after(kind, " <:{(;"))
+        || after("\n    ", ",( {")
+        || after("\n        ", ",( {")
+}
+
 #[test]
 fn every_item_that_the_book_names_is_in_the_code() {
     let sources = sources();
-    let words: BTreeSet<&str> = sources.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let is_name =
+        |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_');
     let mut seen = 0;
     for (path, page) in pages_below("docs/src") {
         for text in ticked(&page) {
             let name = text.split(['(', '<']).next().unwrap_or_default();
             let parts: Vec<&str> = name.split("::").collect();
-            let is_path = parts.len() > 1
+            if parts.len() > 1
                 && parts[0].starts_with(char::is_uppercase)
-                && parts.iter().all(|part| {
-                    !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_')
-                });
-            if is_path {
+                && parts.iter().all(is_name)
+            {
                 for part in &parts {
-                    assert!(words.contains(part), "{path}: `{text}`, but there is no {part}");
+                    assert!(is_defined(part, &sources), "{path}: `{text}`: there is no {part}");
                 }
                 seen += 1;
             }
         }
     }
     assert!(seen >= 20, "the items are found");
+    assert!(!is_defined("nothing", &sources) && !is_defined("Nowhere", &sources));
 }
 
 /// The line that makes the user, and what it allows.

@@ -99,14 +99,15 @@ fn the_chapter_on_failures_lists_every_counter_in_order() {
 }
 
 #[test]
-fn the_front_page_lists_every_feature() {
-    let listed: BTreeSet<String> =
-        rows(&read("README.md"), "## Features").iter().flat_map(|row| ticked(&row[0])).collect();
-
+fn both_front_pages_list_every_feature() {
     let there: BTreeSet<String> =
         features().keys().filter(|&name| name != "default").cloned().collect();
 
-    assert_eq!(listed, there);
+    for page in ["README.md", "crates/tasker-cache/README.md"] {
+        let rows = rows(&read(page), "## Features");
+        let listed: BTreeSet<String> = rows.iter().flat_map(|row| ticked(&row[0])).collect();
+        assert_eq!(listed, there, "{page}");
+    }
 }
 
 #[test]
