@@ -1,9 +1,12 @@
-//! What the workspace's own tests share: a simulated shared store, and the rule they check by.
+//! What the workspace's own tests share: a simulated shared store, the rule they check by, and how
+//! they read what is documented and recorded.
 
 #[cfg(doctest)]
 mod documentation;
 pub mod exposition;
 pub mod history;
+pub mod log_lines;
 pub mod model;
 pub mod sim;
 pub mod simulation;
+pub mod tree;

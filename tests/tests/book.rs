@@ -4,18 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use tasker_cache::backend::ErrorKind;
 use tasker_cache::{BreakerSettings, Config};
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-fn read(path: &str) -> String {
-    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
+use tasker_cache_tests::tree::{self, read, root};
 
 /// The pages of the tree below a folder by their path from the root.
 fn pages_below(folder: &str) -> BTreeMap<String, String> {
@@ -220,23 +212,6 @@ fn every_chore_and_package_that_a_command_names_is_there() {
     assert!(seen >= 10, "the commands are found");
 }
 
-/// The text of every Rust source of the crates.
-fn sources() -> String {
-    fn collect(folder: &Path, into: &mut String) {
-        for entry in fs::read_dir(folder).expect("it can be listed") {
-            let path = entry.expect("it can be listed").path();
-            if path.is_dir() {
-                collect(&path, into);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                into.push_str(&fs::read_to_string(&path).expect("it is text"));
-            }
-        }
-    }
-    let mut text = String::new();
-    collect(&root().join("crates"), &mut text);
-    text
-}
-
 /// Tells whether something of this name is defined: a function, or a type, constant or variant.
 fn is_defined(name: &str, sources: &str) -> bool {
     let after = |words: &str, ends: &str| {
@@ -254,7 +229,7 @@ fn is_defined(name: &str, sources: &str) -> bool {
 
 #[test]
 fn every_item_that_the_book_names_is_in_the_code() {
-    let sources = sources();
+    let sources = tree::sources("crates").into_values().collect::<String>();
     let is_name =
         |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_');
     let mut seen = 0;
