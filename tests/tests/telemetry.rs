@@ -247,6 +247,30 @@ fn an_outage_shows_in_the_circuit_and_in_what_is_pending_until_it_is_over() {
 }
 
 #[test]
+fn an_invalidation_that_was_seen_under_way_is_no_longer_pending_once_it_is_applied() {
+    recorded(async |handle| {
+        let store = Faulty::new(shared());
+        let cache = Cache::builder(store.clone()).without_operation_timeout().build();
+        let region = cache.region::<u32>(Usage::new("numbers"));
+        let pending = || {
+            let labels = [("target", "key")];
+            collected(&handle).value("tasker_cache_pending_invalidations", &labels)
+        };
+        store.script([Some(Fault::Delay(Duration::from_secs(1)))]);
+        let seen_under_way = async {
+            sleep(Duration::from_millis(500)).await;
+            drop(cache.status());
+            pending()
+        };
+
+        let (done, under_way) = tokio::join!(region.invalidate([1]), seen_under_way);
+
+        assert_eq!((done, under_way), (Invalidation::Applied, Some(1.0)));
+        assert_eq!(pending(), Some(0.0));
+    });
+}
+
+#[test]
 fn entries_and_bytes_are_told_as_of_the_last_status() {
     recorded(async |handle| {
         let limits = MokaConfig::default().max_bytes(1_000);
