@@ -157,7 +157,11 @@ pub(crate) fn targets(keys: usize, prefixes: usize) -> String {
     format!("{keys} and {}", counted(prefixes, "prefix", "prefixes"))
 }
 
-fn counted<N: PartialEq<N> + From<u8> + fmt::Display>(count: N, one: &str, more: &str) -> String {
+fn counted<N: Copy + PartialEq + From<u8> + fmt::Display>(
+    count: N,
+    one: &str,
+    more: &str,
+) -> String {
     let noun = if count == N::from(1) { one } else { more };
     format!("{count} {noun}")
 }
