@@ -65,7 +65,9 @@ async fn main() {
     let usage = Usage::new("template").consistency(Consistency::Local);
     let region = cache.region::<Template>(usage);
     // A series is registered when its region is made, so only what comes from here on is recorded.
-    let recorded = PrometheusBuilder::new().install_recorder().expect("there is none yet");
+    let Ok(recorded) = PrometheusBuilder::new().install_recorder() else {
+        unreachable!("nothing has installed a recorder yet")
+    };
     let usage = Usage::new("template").consistency(Consistency::Local);
     let recorded_region = Cache::in_memory(10_000).region::<Template>(usage);
     let names: Vec<String> = (0..KEYS).map(|number| format!("refund-{number}")).collect();
