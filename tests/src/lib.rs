@@ -1,5 +1,7 @@
-//! What the workspace's own tests share: a simulated shared store, and the rule they check by.
+//! What the workspace's own tests share: a simulated shared store, the rule they check by, and the
+//! checker that runs real processes over real servers.
 
+pub mod chaos;
 pub mod history;
 pub mod model;
 pub mod sim;
