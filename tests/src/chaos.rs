@@ -14,6 +14,7 @@ mod client;
 mod clock;
 mod database;
 mod fleet;
+mod history;
 mod judge;
 mod log;
 mod nemesis;
@@ -21,8 +22,8 @@ mod options;
 mod record;
 mod referee;
 mod report;
-mod rows;
 mod rounds;
+mod rows;
 
 use std::error::Error;
 use std::process::ExitCode;

@@ -12,8 +12,8 @@ Usage: cargo xtask COMMAND
 
   test [LANE…] [-p PACKAGE]  Run the tests; find or install the servers that they need. Lanes: tests
                              (all test binaries), doc (examples in the documentation), loom (every
-                             interleaving), mutants (are the tests' own faults found?), or a backend
-                             or variant of the grid: redis, valkey, …
+                             interleaving), mutants (are the tests' own faults found?), chaos (real
+                             processes under faults), or a backend or variant: redis, valkey, …
   matrix [--list] [--json]   Run (or count) each backend's conformance cases; print the grid.
   check [STEP…]              Check what a test can't see. Steps: format, tidy, workflows, clippy,
                              features, docs, package. Default: all of them.
@@ -21,6 +21,8 @@ Usage: cargo xtask COMMAND
   tidy                       Check the rules of the tree that are matters of text.
   docs                       Build the documentation of the crates and the book.
   bench [NAME]               Run the benchmarks whose name contains NAME. Default: all of them.
+  chaos [BACKEND]            Check what real processes see under faults; [--seconds N] [--seed S]
+                             [--nemesis NAME[,NAME]] [--pairs]. Default: each backend, 60 s.
   demo                       Run the demo for four seconds and check its figures.
   fuzz [--seconds N]         Fuzz each target for N seconds (20) with nightly Rust.
   publish --dry-run          Package all crates and use them as strangers would; with --execute
@@ -33,15 +35,28 @@ A command ends with exit code 0 only if everything it ran was well.";
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Help,
-    Test { lanes: Vec<Lane>, package: Option<String> },
+    Test {
+        lanes: Vec<Lane>,
+        package: Option<String>,
+    },
     Matrix(matrix::Options),
-    Check { steps: Vec<Step> },
-    Features { timed: bool },
+    Check {
+        steps: Vec<Step>,
+    },
+    Features {
+        timed: bool,
+    },
     Tidy,
     Docs,
-    Bench { name: Option<String> },
+    Bench {
+        name: Option<String>,
+    },
     Demo,
-    Fuzz { seconds: u32 },
+    /// The words are the checker's own.
+    Chaos(Vec<String>),
+    Fuzz {
+        seconds: u32,
+    },
     Publish(publish::Mode),
 }
 
@@ -67,6 +82,7 @@ impl Command {
             ("tidy", []) => Ok(Self::Tidy),
             ("docs", []) => Ok(Self::Docs),
             ("demo", []) => Ok(Self::Demo),
+            ("chaos", words) => Ok(Self::Chaos(words.iter().copied().map(str::to_owned).collect())),
             ("bench", []) => Ok(Self::Bench { name: None }),
             ("bench", [name]) => Ok(Self::Bench { name: Some((*name).to_owned()) }),
             ("fuzz", []) => Ok(Self::Fuzz { seconds: 20 }),

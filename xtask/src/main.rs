@@ -1,6 +1,7 @@
 //! The workspace's chores, from its tests to its publication.
 
 mod bench;
+mod chaos;
 mod check;
 mod command;
 mod demo;
@@ -61,6 +62,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Docs => docs::run(&Workspace::load()?),
         Command::Bench { name } => bench::run(name.as_deref()),
         Command::Demo => demo::run(),
+        Command::Chaos(words) => chaos::run(&words),
         Command::Fuzz { seconds } => fuzz::run(seconds),
         Command::Publish(mode) => publish::run(&mode),
     }

@@ -130,7 +130,7 @@ async fn serve(options: &options::Client, log: Log) -> Result<()> {
     if ended.is_err() {
         client.log.note(What::Stuck, 0, 0, Moment::now());
     }
-    drop(client.cache.close().await);
+    let _left = client.cache.close().await;
     Ok(())
 }
 
@@ -166,7 +166,8 @@ async fn work(client: Arc<Client>, mut random: Rng, stopped: watch::Receiver<boo
 async fn count(client: Arc<Client>, stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
         let counters = client.cache.status().counters;
-        let (failed, bypassed) = (counters.failed_reads + counters.failed_fills, counters.bypassed());
+        let (failed, bypassed) =
+            (counters.failed_reads + counters.failed_fills, counters.bypassed());
         client.log.add(&[Record {
             what: What::Counters,
             is_first: true,

@@ -12,9 +12,9 @@ use tokio::time::{Instant, sleep};
 
 use super::Result;
 use super::clock::Moment;
+use super::history::History;
 use super::log::Tail;
 use super::options::Client;
-use super::record::{Record, What};
 
 /// How many clients run at a time.
 pub(crate) const CLIENTS: usize = 4;
@@ -36,10 +36,8 @@ pub(crate) struct Fleet {
 /// One client process, from its start to its end.
 #[derive(Debug)]
 pub(crate) struct Life {
-    pub(crate) number: usize,
-    pub(crate) records: Vec<Record>,
-    /// When it was stopped, and when it went on.
-    pub(crate) pauses: Vec<(Moment, Moment)>,
+    number: usize,
+    pub(crate) history: History,
     child: Child,
     tail: Tail,
     is_over: bool,
@@ -76,16 +74,17 @@ impl Fleet {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()?;
-        let (records, pauses) = (Vec::new(), Vec::new());
-        lives.push(Life { number, records, pauses, child, tail, is_over: false });
+        let history = History::default();
+        lives.push(Life { number, history, child, tail, is_over: false });
         Ok(())
     }
 
     /// Takes what the clients have noted since the last time.
     pub(crate) fn look(&self) -> Result<()> {
         for life in self.lives().iter_mut() {
-            life.records.extend(life.tail.take()?);
-            if !life.is_over && life.child.try_wait()?.is_some() {
+            life.history.records.extend(life.tail.take()?);
+            let was_told_to = life.is_over || life.child.stdin.is_none();
+            if !was_told_to && life.child.try_wait()?.is_some() {
                 return Err(format!("client {} has ended by itself", life.number).into());
             }
         }
@@ -100,11 +99,11 @@ impl Fleet {
     pub(crate) fn totals(&self) -> Totals {
         let mut totals = Totals::default();
         for life in self.lives().iter() {
-            for record in &life.records {
+            for record in &life.history.records {
                 totals.reads += u64::from(record.what.is_read());
                 totals.invalidations += u64::from(record.what.is_promise() && record.is_first);
             }
-            totals.disturbed += life.disturbed();
+            totals.disturbed += life.history.disturbed();
         }
         totals
     }
@@ -112,7 +111,8 @@ impl Fleet {
     /// Returns when the last client had its first hit after a moment, once all have had one.
     pub(crate) fn all_hit_since(&self, moment: Moment) -> Option<Moment> {
         let lives = self.lives();
-        let hits = lives.iter().filter(|life| !life.is_over).map(|life| life.hit_since(moment));
+        let hits =
+            lives.iter().filter(|life| !life.is_over).map(|life| life.history.hit_since(moment));
         hits.collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
@@ -141,7 +141,7 @@ impl Fleet {
         sleep(lasting).await;
         signal(Signal::CONT)?;
         if let Some(life) = self.lives().iter_mut().find(|life| life.is(number)) {
-            life.pauses.push((begun, Moment::now()));
+            life.history.pauses.push((begun, Moment::now()));
         }
         Ok(1)
     }
@@ -180,24 +180,6 @@ impl Life {
     fn signal(&self, signal: Signal) -> io::Result<()> {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         Ok(kill_process(pid.ok_or(io::ErrorKind::NotFound)?, signal)?)
-    }
-
-    /// Returns how many calls its cache did not answer, by its counters.
-    fn disturbed(&self) -> u64 {
-        let last = self.records.iter().rev().find(|record| record.what == What::Counters);
-        last.map_or(0, |last| last.version + last.begin.0 + u64::from(last.spent))
-    }
-
-    fn hit_since(&self, moment: Moment) -> Option<Moment> {
-        let late = self.records.iter().rev().take_while(|record| record.end > moment);
-        late.filter(|record| record.what == What::Hit && record.begin > moment)
-            .map(|record| record.end)
-            .min()
-    }
-
-    /// Tells whether it was stopped at some time between two moments.
-    pub(crate) fn was_paused(&self, begin: Moment, end: Moment) -> bool {
-        self.pauses.iter().any(|(from, to)| *from <= end && begin <= *to)
     }
 }
 

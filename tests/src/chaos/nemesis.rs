@@ -227,3 +227,26 @@ impl Nemesis {
         Ok(network::happen(&arena.proxy, fault, lasting).await)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_book_names_every_fault() {
+        let chapter = include_str!("../../../docs/src/guaranteed.md");
+        for name in Nemesis::ALL.map(Nemesis::name) {
+            assert!(chapter.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_pause_is_mostly_short_and_now_and_then_20_s() {
+        let mut random = Rng::with_seed(1);
+        let mut pauses: Vec<_> = (0..1_000).map(|_| Nemesis::Pause.lasting(&mut random)).collect();
+        pauses.sort_unstable();
+        assert!(pauses[500] < Duration::from_secs(2), "{:?}", pauses[500]);
+        assert!((10..=20).contains(&pauses[999].as_secs()), "{:?}", pauses[999]);
+        assert!(pauses[0] >= Duration::from_millis(500));
+    }
+}

@@ -138,7 +138,9 @@ fn client(words: &[&str]) -> Result<Client, String> {
     let mut words = words.iter().copied();
     while let Some(word) = words.next() {
         match word {
-            "--number" => options.number = usize::try_from(number(word, words.next())?).unwrap_or(0),
+            "--number" => {
+                options.number = usize::try_from(number(word, words.next())?).unwrap_or(0);
+            }
             "--url" => value(word, words.next())?.clone_into(&mut options.url),
             "--log" => options.log = value(word, words.next())?.into(),
             "--database" => options.database = value(word, words.next())?.into(),
@@ -163,7 +165,9 @@ impl Client {
         ];
         let mutant = mutant.iter().map(|mutant| ("--mutant", mutant.clone()));
         let mut words = vec!["client".to_owned()];
-        words.extend(pairs.into_iter().chain(mutant).flat_map(|(name, value)| [name.to_owned(), value]));
+        words.extend(
+            pairs.into_iter().chain(mutant).flat_map(|(name, value)| [name.to_owned(), value]),
+        );
         words
     }
 }

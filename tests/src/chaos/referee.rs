@@ -46,14 +46,26 @@ async fn referee(options: &Referee) -> Result<bool> {
         let names: Vec<&str> = plans.iter().map(|plan| plan.nemesis.name()).collect();
         let name = names.join(" + ");
         let round = watch(&arena, &rounds, &name, started, round(&arena, plans)).await?;
+        if !std::io::stdout().is_terminal() {
+            println!("{}", report::told(&round, calm));
+        }
         rounds.push(round);
-        violations = judge(&arena.fleet.lives(), &arena.database.versions());
+        let lives = arena.fleet.lives();
+        let histories: Vec<_> = lives.iter().map(|life| &life.history).collect();
+        violations = judge(&histories, &arena.database.versions());
     }
     watch(&arena, &rounds, "end", started, arena.fleet.end()).await?;
     println!();
     let lives = arena.fleet.lives();
-    let violations = judge(&lives, &arena.database.versions());
-    let report = Report { options, begun: calm, lives: &lives, rounds: &rounds, violations: &violations };
+    let histories: Vec<_> = lives.iter().map(|life| &life.history).collect();
+    let violations = judge(&histories, &arena.database.versions());
+    let report = Report {
+        options,
+        begun: calm,
+        lives: &histories,
+        rounds: &rounds,
+        violations: &violations,
+    };
     report.print();
     Ok(report.is_as_expected())
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::clock::Moment;
-use super::fleet::Life;
-use super::judge::{Violation, Why};
+use super::history::History;
+use super::judge::{Promise, Violation, Why};
 use super::nemesis::Nemesis;
 use super::options::Referee;
 use super::record::{Record, What};
@@ -23,7 +23,7 @@ pub(crate) struct Report<'a> {
     pub(crate) options: &'a Referee,
     /// When all clients had hit.
     pub(crate) begun: Moment,
-    pub(crate) lives: &'a [Life],
+    pub(crate) lives: &'a [&'a History],
     pub(crate) rounds: &'a [Round],
     pub(crate) violations: &'a [Violation],
 }
@@ -34,8 +34,10 @@ struct Sample {
     reads: u64,
     hits: u64,
     misses: u64,
-    /// How long each took beyond its own loader.
-    delays: Vec<Duration>,
+    /// How long each took that only asked for an entry.
+    asked: Vec<Duration>,
+    /// How long the slowest took, beyond its own loader.
+    slowest: Duration,
 }
 
 impl Sample {
@@ -43,18 +45,21 @@ impl Sample {
         self.reads += 1;
         self.hits += u64::from(record.what == What::Hit);
         self.misses += u64::from(record.what == What::Miss);
-        if !is_paused {
-            let spent = Duration::from_micros(record.spent.into());
-            self.delays.push(record.end.since(record.begin).saturating_sub(spent));
+        if is_paused {
+            return;
         }
+        let took = record.end.since(record.begin);
+        if matches!(record.what, What::Hit | What::Miss) {
+            self.asked.push(took);
+        }
+        self.slowest =
+            self.slowest.max(took.saturating_sub(Duration::from_micros(record.spent.into())));
     }
 
-    /// Returns the time that 99 of 100 reads did not take, and the longest.
-    fn slowest(&mut self) -> (Duration, Duration) {
-        self.delays.sort_unstable();
-        let at = self.delays.len() * 99 / 100;
-        let of = |at: usize| self.delays.get(at).copied().unwrap_or_default();
-        (of(at), of(self.delays.len().saturating_sub(1)))
+    /// Returns the time that 99 of 100 reads that only ask for an entry did not take longer than.
+    fn p99(&mut self) -> Duration {
+        self.asked.sort_unstable();
+        self.asked.get(self.asked.len() * 99 / 100).copied().unwrap_or_default()
     }
 
     /// Returns which share of the reads that ask for an entry only was answered, in percent.
@@ -200,7 +205,7 @@ impl Report<'_> {
 
     fn print_table(&self) {
         let (lines, mut calm) = self.lines();
-        let (usual, longest) = calm.slowest();
+        let usual = calm.p99();
         println!(
             "| fault | times | reads meanwhile | hits | p99 added | slowest | hits again after | effect |"
         );
@@ -210,10 +215,10 @@ impl Report<'_> {
             calm.reads,
             calm.hit_percent(),
             millis(usual),
-            millis(longest),
+            millis(calm.slowest),
         );
         for (name, mut line) in lines {
-            let (slow, slowest) = line.sample.slowest();
+            let slow = line.sample.p99();
             line.recoveries.sort_unstable();
             let middle = line.recoveries.get(line.recoveries.len() / 2).copied();
             let last = line.recoveries.last().copied().unwrap_or_default();
@@ -225,7 +230,7 @@ impl Report<'_> {
                 line.sample.reads,
                 line.sample.hit_percent(),
                 millis(slow.saturating_sub(usual)),
-                millis(slowest),
+                millis(line.sample.slowest),
                 middle.unwrap_or_default().as_secs_f64(),
                 last.as_secs_f64(),
                 effects.join(", "),
@@ -236,17 +241,14 @@ impl Report<'_> {
     fn print_violation(&self, violation: &Violation) {
         let Violation { why, life, record } = violation;
         let at = |moment: Moment| format!("{:.6}", moment.since(self.begun).as_secs_f64());
-        println!("\nviolation: {why:?}");
-        if let Why::TooOld(promise) = why {
+        println!("\nviolation: process {life}, row {}: {why}", record.row);
+        if let Why::TooOld(Promise { at: promised, version, life, what }) = why {
             println!(
-                "  process {} was promised at {} s that nothing older than {} is read of row {}",
-                promise.life,
-                at(promise.at),
-                promise.version,
-                record.row,
+                "  {what:?} by process {life} at {} s: nothing before {version}",
+                at(*promised)
             );
         }
-        println!("  what happened to the row before, as process, call, version, from, to:");
+        println!("  what happened to the row before, as process, call, version, from, to (s):");
         let mut row: Vec<(usize, &Record)> = Vec::new();
         for (number, one) in self.lives.iter().enumerate() {
             let records = one.records.iter().filter(|one| {
@@ -274,4 +276,40 @@ impl Report<'_> {
 
 fn millis(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1e3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(what: What, took: Duration) -> Record {
+        let (begin, end) =
+            (Moment(0), Moment(u64::try_from(took.as_nanos()).expect("it is short")));
+        Record { what, is_first: true, row: 0, spent: 2_000, version: 1, begin, end }
+    }
+
+    #[test]
+    fn only_reads_that_ask_for_an_entry_tell_how_long_the_cache_takes() {
+        let mut sample = Sample::default();
+        for millis in 1..=200 {
+            sample.add(&read(What::Hit, Duration::from_millis(millis)), false);
+        }
+        sample.add(&read(What::Loaded, Duration::from_secs(9)), false);
+        sample.add(&read(What::Miss, Duration::from_secs(99)), true);
+        assert_eq!(sample.p99(), Duration::from_millis(199));
+        assert_eq!(sample.slowest, Duration::from_millis(8_998));
+        assert_eq!((sample.reads, sample.hit_percent()), (202, 99));
+    }
+
+    #[test]
+    fn the_command_to_run_it_again_names_all_that_was_given() {
+        let options = Referee {
+            seed: 7,
+            nemeses: vec![Nemesis::Kill, Nemesis::Hole],
+            pairs: true,
+            ..Referee::default()
+        };
+        let line = "cargo xtask chaos redis --seconds 60 --seed 7 --nemesis kill,hole --pairs";
+        assert_eq!(replay(&options), line);
+    }
 }

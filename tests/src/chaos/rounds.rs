@@ -79,3 +79,49 @@ impl Plans {
         std::iter::once(first).chain(second).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chaos::options::Backend;
+
+    fn options(backend: Backend) -> Referee {
+        Referee { backend, seed: 7, ..Referee::default() }
+    }
+
+    fn names(plans: &mut Plans) -> Vec<&'static str> {
+        plans.next().iter().map(|plan| plan.nemesis.name()).collect()
+    }
+
+    #[test]
+    fn each_fault_that_fits_happens_alone_before_any_two_happen_together() {
+        for backend in Backend::ALL {
+            let mut plans = Plans::new(&options(backend));
+            let fitting = Nemesis::ALL.into_iter().filter(|nemesis| nemesis.fits(backend));
+            let mut fitting: Vec<_> = fitting.map(|nemesis| vec![nemesis.name()]).collect();
+            let mut alone: Vec<_> = fitting.iter().map(|_| names(&mut plans)).collect();
+            fitting.sort_unstable();
+            alone.sort_unstable();
+            assert_eq!(alone, fitting);
+            assert_eq!(names(&mut plans).len(), 2);
+        }
+    }
+
+    #[test]
+    fn two_faults_at_a_time_are_of_different_places() {
+        let mut plans = Plans::new(&Referee { pairs: true, ..options(Backend::Redis) });
+        for _ in 0..500 {
+            let pair = plans.next();
+            assert_ne!(pair[0].nemesis.place(), pair[1].nemesis.place());
+        }
+    }
+
+    #[test]
+    fn a_seed_draws_the_same_again() {
+        let [mut one, mut other] = [(); 2].map(|()| Plans::new(&options(Backend::Valkey)));
+        for _ in 0..100 {
+            let [one, other] = [one.next(), other.next()];
+            assert_eq!(format!("{one:?}"), format!("{other:?}"));
+        }
+    }
+}

@@ -30,7 +30,7 @@ impl Client {
                 let _ = timeout(patience, invalidation).await;
             }
             _ if may_write(self.number, row) && is_put(row) && random.bool() => {
-                self.put(row).await;
+                self.put(row, random.bool()).await;
             }
             _ => self.invalidate([row], self.region.invalidate(key(row))).await,
         }
@@ -53,8 +53,14 @@ impl Client {
             _ => What::Odd,
         };
         let end = Moment::now();
-        let record = |(at, (row, version))| {
-            Record { what, is_first: at == 0, row, spent: 0, version, begin, end }
+        let record = |(at, (row, version))| Record {
+            what,
+            is_first: at == 0,
+            row,
+            spent: 0,
+            version,
+            begin,
+            end,
         };
         let records: Vec<Record> = rows.into_iter().zip(versions).enumerate().map(record).collect();
         self.log.add(&records);
@@ -69,9 +75,9 @@ impl Client {
         self.database.commit(rows).await
     }
 
-    /// Puts what it has committed. Others wait for the commit and the beginning of the put, not
-    /// for its end: what they invalidate meanwhile must not be undone by it.
-    async fn put(&self, row: Row) {
+    /// Puts what it has committed, and may invalidate the row again meanwhile. Others wait for the
+    /// commit and the beginning of the put, not for its end: it must not undo what they invalidate.
+    async fn put(&self, row: Row, is_overtaken: bool) {
         let turn = self.turns[usize::from(row)].lock().await;
         let Ok(versions) = self.database.commit(&[row]).await else { return };
         let version = versions.first().copied().unwrap_or_default();
@@ -79,9 +85,17 @@ impl Client {
         let mut put = pin!(self.region.put(key(row), &value));
         let first = poll_fn(|context| Poll::Ready(put.as_mut().poll(context))).await;
         drop(turn);
-        if first.is_pending() {
-            put.await;
-        }
-        self.log.note(What::Put, row, version, begin);
+        let overtaking = async {
+            if is_overtaken {
+                self.invalidate([row], self.region.invalidate(key(row))).await;
+            }
+        };
+        let ending = async {
+            if first.is_pending() {
+                put.await;
+            }
+            self.log.note(What::Put, row, version, begin);
+        };
+        tokio::join!(overtaking, ending);
     }
 }

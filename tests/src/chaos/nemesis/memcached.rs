@@ -37,36 +37,42 @@ pub(super) async fn happen(
             server.restart().await;
             Ok(1)
         }
-        Nemesis::Restart => again(lasting / 2, async || {
-            server.restart().await;
-            Ok(1)
-        })
-        .await,
+        Nemesis::Restart => {
+            again(lasting / 2, async || {
+                server.restart().await;
+                Ok(1)
+            })
+            .await
+        }
         Nemesis::Pause => {
             server.pause();
             sleep(lasting).await;
             server.resume();
             Ok(1)
         }
-        Nemesis::Flush => again(lasting, async || {
-            let items = stat(server, "curr_items").await?;
-            ask(server, "flush_all").await?;
-            Ok(items)
-        })
-        .await,
+        Nemesis::Flush => {
+            again(lasting, async || {
+                let items = stat(server, "curr_items").await?;
+                ask(server, "flush_all").await?;
+                Ok(items)
+            })
+            .await
+        }
         Nemesis::Evict => {
             let before = stat(server, "evictions").await?;
             again(lasting, async || ask(server, &junk()).await.map(|_| 0)).await?;
             Ok(stat(server, "evictions").await? - before)
         }
         Nemesis::Crowd => {
-            proxy.drop_connections();
             let mut crowd = Vec::new();
-            for _ in 0..CONNECTIONS * 2 {
-                crowd.extend(TcpStream::connect(server.address()).await);
-            }
-            sleep(lasting).await;
-            Ok(1)
+            again(lasting, async || {
+                proxy.drop_connections();
+                for _ in 0..CONNECTIONS {
+                    crowd.extend(TcpStream::connect(server.address()).await);
+                }
+                Ok(1)
+            })
+            .await
         }
         other => Err(format!("{} is no fault of Memcached", other.name()).into()),
     }

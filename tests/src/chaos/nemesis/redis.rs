@@ -35,23 +35,27 @@ pub(super) async fn happen(
             server.restart().await;
             Ok(1)
         }
-        Nemesis::Restart => again(lasting / 2, async || {
-            server.restart().await;
-            Ok(1)
-        })
-        .await,
+        Nemesis::Restart => {
+            again(lasting / 2, async || {
+                server.restart().await;
+                Ok(1)
+            })
+            .await
+        }
         Nemesis::Pause => {
             server.pause();
             sleep(lasting).await;
             server.resume();
             Ok(1)
         }
-        Nemesis::Flush => again(lasting, async || {
-            let keys = ask(server, &["DBSIZE"]).await?.integer().unwrap_or(0);
-            ask(server, &["FLUSHALL"]).await?;
-            Ok(u64::try_from(keys)?)
-        })
-        .await,
+        Nemesis::Flush => {
+            again(lasting, async || {
+                let keys = ask(server, &["DBSIZE"]).await?.integer().unwrap_or(0);
+                ask(server, &["FLUSHALL"]).await?;
+                Ok(u64::try_from(keys)?)
+            })
+            .await
+        }
         Nemesis::Evict => {
             let before = stat(server, "stats", "evicted_keys").await?;
             ask(server, &["CONFIG", "SET", "maxmemory-policy", "allkeys-random"]).await?;
@@ -81,7 +85,7 @@ pub(super) async fn happen(
         Nemesis::Cut => again(lasting, async || cut(server).await).await,
         Nemesis::Crowd => {
             ask(server, &["CONFIG", "SET", "maxclients", "1"]).await?;
-            cut(server).await?;
+            proxy.drop_connections();
             sleep(lasting).await;
             leave_room(server, proxy).await
         }
