@@ -2,18 +2,10 @@
 //! checker that runs real processes over real servers.
 
 pub mod chaos;
+#[cfg(doctest)]
+mod documentation;
+pub mod exposition;
 pub mod history;
 pub mod model;
 pub mod sim;
 pub mod simulation;
-
-/// The examples of the front page and of the book, compiled and run.
-#[cfg(doctest)]
-mod documentation {
-    #[doc = include_str!("../../README.md")]
-    struct FrontPage;
-    #[doc = include_str!("../../docs/src/configuration.md")]
-    struct Configuration;
-    #[doc = include_str!("../../docs/src/quick-start.md")]
-    struct QuickStart;
-}

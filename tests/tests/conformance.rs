@@ -1,4 +1,5 @@
 //! The contract of whatever wraps a backend, and of the store that the simulations use.
+#![expect(clippy::expect_used, reason = "a test ends where its assumption is wrong")]
 
 use std::sync::Arc;
 use std::time::Duration;

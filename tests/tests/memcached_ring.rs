@@ -16,6 +16,7 @@ fn config(servers: &[MemcachedServer]) -> Config {
     let urls: Vec<String> = servers.iter().map(MemcachedServer::url).collect();
     let text = format!(
         "[common.cache]\nenabled = true\nbackend = \"memcached\"\n\
+         operation_timeout_ms = 3000\n\
          [common.cache.memcached]\nurls = {urls:?}\n\
          [common.circuit_breakers.component_configs.cache]\ntimeout_seconds = 1\n"
     );

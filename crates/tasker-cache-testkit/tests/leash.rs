@@ -35,9 +35,11 @@ impl Other {
             .expect("the test can be started again");
         let said = BufReader::new(process.stdout.take().expect("it is piped"));
         let mut lines = said.lines().map(|line| line.expect("text"));
-        let line = lines.find(|line| line.starts_with("server ")).expect("a server");
-        let words: Vec<&str> = line.split(' ').collect();
-        let (address, folder) = (words[1].parse().expect("an address"), words[2].into());
+        // Where there is one core, the test's own name stands before it on the line.
+        let said = |line: String| Some(line.split_once("server ")?.1.to_owned());
+        let line = lines.find_map(said).expect("a server");
+        let (address, folder) = line.split_once(' ').expect("an address and a folder");
+        let (address, folder) = (address.parse().expect("an address"), folder.into());
         Self { process, address, folder }
     }
 

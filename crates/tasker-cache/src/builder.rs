@@ -14,6 +14,7 @@ use crate::faults::FaultLog;
 use crate::inner::{Identity, Inner, Regions, Settings};
 use crate::ledger::Ledger;
 use crate::recovery::Recovery;
+use crate::telemetry::Telemetry;
 
 /// How long the recovery task's probe may take before it counts as failed: it replays everything
 /// that is pending, and always ends by itself.
@@ -134,6 +135,9 @@ impl Builder {
     pub fn build(self) -> Cache {
         let profile = self.backend.profile();
         let guarded = profile.stores && profile.scope == Scope::Shared;
+        let name = self.name.unwrap_or(profile.name);
+        let telemetry = Telemetry::new(name, &self.settings.prefix);
+        let bare = telemetry.observed(self.backend, &profile);
         let deadline = self.operation_timeout.filter(|_| guarded);
         let breaker = self.breaker.filter(|_| guarded).map(|settings| {
             let settings = settings.probe(Probe::Explicit).probe_deadline(PROBE_DEADLINE);
@@ -145,27 +149,28 @@ impl Builder {
         });
         let backend: Arc<dyn Backend> = match &breaker {
             Some(breaker) => {
-                let guard = Guarded::new(Arc::clone(&self.backend), Arc::clone(breaker));
+                let guard = Guarded::new(Arc::clone(&bare), Arc::clone(breaker));
                 Arc::new(match deadline {
                     Some(deadline) => guard.deadline(deadline),
                     None => guard,
                 })
             }
-            None => Arc::clone(&self.backend),
+            None => Arc::clone(&bare),
         };
         Cache::new(Inner {
             backend,
-            bare: self.backend,
+            bare,
             breaker,
             deadline,
-            identity: Identity { name: self.name.unwrap_or(profile.name), stand_in: self.stand_in },
+            identity: Identity { name, stand_in: self.stand_in },
             profile,
             settings: self.settings,
             ledger: Ledger::new(),
             regions: Regions::default(),
-            raw: Counting::default(),
+            raw: Counting::new(&telemetry.raw()),
             faults: FaultLog::default(),
             recovery: Recovery::default(),
+            telemetry,
             awaited: AtomicBool::new(guarded && self.unreachable),
             switched_off: AtomicBool::new(false),
         })

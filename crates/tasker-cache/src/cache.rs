@@ -49,6 +49,7 @@ impl Cache {
 
     pub(crate) fn new(inner: Inner) -> Self {
         let inner = Arc::new(inner);
+        inner.telemetry.publish_all(&inner);
         inner.see_to_recovery();
         Self { inner }
     }
@@ -213,8 +214,10 @@ impl Cache {
         key.key()
     }
 
-    /// Makes a round trip to the backend; false when it fails or the circuit is not closed.
+    /// Makes a round trip to the backend; false when it fails or the circuit is not closed. It
+    /// brings the metrics up to date, as [`status`](Cache::status) does.
     pub async fn health_check(&self) -> bool {
+        self.inner.telemetry.publish_all(&self.inner);
         match self.inner.backend.ping().await {
             Ok(()) => self.circuit_state().is_none_or(|state| state == CircuitState::Closed),
             Err(error) => {
@@ -231,9 +234,10 @@ impl Cache {
     }
 
     /// Returns a snapshot for people and machines. It does no I/O; a local backend counts its
-    /// entries.
+    /// entries. With the feature `metrics` the gauges are brought up to date.
     #[must_use]
     pub fn status(&self) -> Status {
+        self.inner.telemetry.publish_all(&self.inner);
         Status::of(&self.inner)
     }
 

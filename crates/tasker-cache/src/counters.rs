@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
+use crate::telemetry::{Count, Loads, RegionSeries};
+
 /// Why the cache was not asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -51,12 +53,21 @@ macro_rules! counters {
             $($(#[$doc])* pub $name: u64,)+
         }
 
-        #[derive(Debug, Default)]
+        #[derive(Debug)]
         pub(crate) struct Counting {
             $(pub(crate) $name: Counter,)+
+            /// How long the loads take.
+            pub(crate) durations: Loads,
         }
 
         impl Counting {
+            pub(crate) fn new(series: &RegionSeries) -> Self {
+                Self {
+                    $($name: Counter::new(series.count(stringify!($name))),)+
+                    durations: series.loads(),
+                }
+            }
+
             pub(crate) fn snapshot(&self) -> Counters {
                 Counters { $($name: self.$name.get(),)+ }
             }
@@ -139,13 +150,21 @@ impl Counting {
     }
 }
 
-/// A number that only grows.
-#[derive(Debug, Default)]
-pub(crate) struct Counter(AtomicU64);
+/// A number that only grows, here and in a series of the metrics.
+#[derive(Debug)]
+pub(crate) struct Counter {
+    count: AtomicU64,
+    series: Count,
+}
 
 impl Counter {
+    fn new(series: Count) -> Self {
+        Self { count: AtomicU64::new(0), series }
+    }
+
     pub(crate) fn add(&self, count: u64) {
-        self.0.fetch_add(count, Ordering::Relaxed);
+        self.count.fetch_add(count, Ordering::Relaxed);
+        self.series.add(count);
     }
 
     pub(crate) fn increment(&self) {
@@ -153,6 +172,6 @@ impl Counter {
     }
 
     fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.count.load(Ordering::Relaxed)
     }
 }

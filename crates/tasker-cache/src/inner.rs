@@ -16,6 +16,7 @@ use crate::ledger::Ledger;
 use crate::nesting::CacheId;
 use crate::recovery::Recovery;
 use crate::region::state::RegionState;
+use crate::telemetry::Telemetry;
 use crate::{Consistency, Usage};
 
 /// One cache: a backend, what is pending on it, and the regions known so far.
@@ -36,6 +37,7 @@ pub(crate) struct Inner {
     pub(crate) raw: Counting,
     pub(crate) faults: FaultLog,
     pub(crate) recovery: Recovery,
+    pub(crate) telemetry: Telemetry,
     /// Whether the backend has not answered yet since the cache was made.
     pub(crate) awaited: AtomicBool,
     pub(crate) switched_off: AtomicBool,
@@ -101,6 +103,7 @@ impl Inner {
         if error.kind() != ErrorKind::CircuitOpen {
             self.faults.note(error);
         }
+        self.telemetry.publish(self);
         self.see_to_recovery();
     }
 
@@ -155,7 +158,7 @@ impl Regions {
         if unsafe_here {
             rule(&cache.profile);
         }
-        let state = Arc::new(RegionState::new(cache, usage, unsafe_here));
+        let state = Arc::new(RegionState::new(cache, usage, unsafe_here, known.len()));
         // A load of another process may store what is old until its lease ends.
         self.note_ttl(state.ttl.saturating_add(state.usage.hold));
         known.insert(state.usage.path.clone(), Arc::clone(&state));

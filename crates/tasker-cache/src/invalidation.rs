@@ -159,6 +159,7 @@ impl<'a> Marked<'a> {
 
 impl Drop for Marked<'_> {
     fn drop(&mut self) {
+        self.cache.telemetry.publish(self.cache);
         if !self.cleared {
             self.cache.see_to_recovery();
         }

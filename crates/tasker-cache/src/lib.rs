@@ -19,6 +19,10 @@ mod region;
 mod segments;
 mod status;
 pub mod tasker;
+#[cfg(feature = "metrics")]
+pub mod telemetry;
+#[cfg(not(feature = "metrics"))]
+mod telemetry;
 mod usage;
 
 pub use bytes::Bytes;

@@ -103,6 +103,7 @@ async fn run(cache: Weak<Inner>, running: Running) {
         }
         let result = round(&cache).await;
         greet(&cache).await;
+        cache.telemetry.publish(&cache);
         pause = match result {
             Round::Progress => FIRST_PAUSE,
             Round::Failed => (pause * 2).min(LONGEST_PAUSE),
@@ -298,6 +299,7 @@ pub(crate) async fn flush(cache: &Arc<Inner>, deadline: Duration) -> Leftover {
         // What is still running at the deadline is only deletes; they may end in their own time.
         let _ = timeout(deadline, replay_all(cache, work)).await;
     }
+    cache.telemetry.publish(cache);
     let (keys, prefixes) = cache.ledger.pending();
     Leftover { keys, prefixes }
 }

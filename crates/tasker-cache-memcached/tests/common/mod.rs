@@ -25,7 +25,7 @@ pub(crate) fn client(url: &str) -> Memcached {
 
 /// With so little time that a test can wait for it to be over.
 pub(crate) fn hasty(url: &str) -> Memcached {
-    Memcached::new(config(url).operation_timeout(Duration::from_millis(250)).max_connections(2))
+    Memcached::new(config(url).operation_timeout(Duration::from_secs(1)).max_connections(2))
 }
 
 pub(crate) fn key(segment: impl std::fmt::Display) -> Key {
@@ -79,9 +79,9 @@ impl Servers {
 impl Fixture for Servers {
     async fn backend(&self) -> Arc<dyn Backend> {
         match self.servers.as_slice() {
-            [server] => Arc::new(Memcached::new(config(&server.url()))),
+            [server] => Arc::new(client(&server.url())),
             servers => {
-                let clients = servers.iter().map(|server| Memcached::new(config(&server.url())));
+                let clients = servers.iter().map(|server| client(&server.url()));
                 Arc::new(Ring::new(clients.collect(), Some(BreakerSettings::default())))
             }
         }

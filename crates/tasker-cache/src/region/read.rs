@@ -233,11 +233,14 @@ impl<V: Send + Sync + 'static> Reading<'_, V> {
         let Region { cache, state, .. } = self.region;
         let _turn = state.turn(self.nesting.is_nested(), self.deadline).await;
         state.counters.loads.increment();
+        let load = state.counters.durations.begin();
         if let Some(leading) = leading {
             leading.begin();
         }
         let flight = leading.map(Leading::id);
-        self.nesting.load(cache.id(), flight, async { loader().await }).await
+        let result = self.nesting.load(cache.id(), flight, async { loader().await }).await;
+        load.end(result.is_ok());
+        result
     }
 
     /// Stores a loaded value if the lease still stands; tells whether it was stored.

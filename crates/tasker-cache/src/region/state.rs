@@ -28,11 +28,12 @@ pub(crate) struct RegionState {
 }
 
 impl RegionState {
-    pub(crate) fn new(cache: &Inner, usage: Usage, disabled: bool) -> Self {
+    /// Makes a region that the cache did not know, beside those that it does.
+    pub(crate) fn new(cache: &Inner, usage: Usage, disabled: bool, known: usize) -> Self {
         Self {
             ttl: usage.ttl.unwrap_or(cache.settings.default_ttl),
             disabled,
-            counters: Counting::default(),
+            counters: Counting::new(&cache.telemetry.region(&usage.path, known)),
             base: KeyBuilder::region(&cache.settings.prefix, &usage.path, usage.version),
             loads: Semaphore::new(usage.max_concurrent_loads),
             warned_of_usage: AtomicBool::new(false),
