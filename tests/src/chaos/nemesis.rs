@@ -224,7 +224,7 @@ impl Nemesis {
                 };
             }
         };
-        Ok(network::happen(&arena.proxy, fault, lasting).await)
+        Ok(network::happen(&arena.proxy, fault, lasting, random).await)
     }
 }
 
