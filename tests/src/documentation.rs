@@ -21,6 +21,7 @@ pages! {
     NoOp = "../../docs/src/backends/noop.md";
     CircuitBreaker = "../../docs/src/circuit-breaker.md";
     FailureBehaviour = "../../docs/src/failure-behaviour.md";
+    Observability = "../../docs/src/observability.md";
     Troubleshooting = "../../docs/src/troubleshooting.md";
     Testing = "../../docs/src/testing.md";
     WritingABackend = "../../docs/src/writing-a-backend.md";

@@ -4,33 +4,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use tasker_cache::config::BackendName;
 use tasker_cache::{Config, Counters};
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-fn read(path: &str) -> String {
-    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-/// The cells of each row of every table below a heading.
-fn rows(text: &str, heading: &str) -> Vec<Vec<String>> {
-    let (_, section) = text.split_once(&format!("\n{heading}\n")).expect("the heading is there");
-    let section = section.split("\n## ").next().unwrap_or_default();
-    let lines = section.lines().filter(|line| line.starts_with("| "));
-    let cells =
-        |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
-    lines.map(cells).collect()
-}
-
-/// What stands between backticks.
-fn ticked(text: &str) -> Vec<String> {
-    text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
-}
+use tasker_cache_tests::tree::{self, read, rows, ticked};
 
 fn features() -> toml::Table {
     let manifest: toml::Table = read("crates/tasker-cache/Cargo.toml").parse().expect("it is TOML");
@@ -136,21 +113,8 @@ fn the_front_page_names_the_feature_of_each_backend_that_has_one() {
 
 /// The text of every Rust source of the crates, its string literals on one line each.
 fn sources() -> String {
-    fn collect(folder: &Path, into: &mut String) {
-        for entry in fs::read_dir(folder).expect("it can be listed") {
-            let path = entry.expect("it can be listed").path();
-            if path.is_dir() {
-                collect(&path, into);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                into.push_str(&fs::read_to_string(&path).expect("it is text"));
-            }
-        }
-    }
-    let mut text = String::new();
-    for entry in fs::read_dir(root().join("crates")).expect("it can be listed") {
-        let source = entry.expect("it can be listed").path().join("src");
-        collect(&source, &mut text);
-    }
+    let sources = tree::sources("crates").into_iter().filter(|(path, _)| path.contains("/src/"));
+    let text: String = sources.map(|(_, text)| text).collect();
     let mut lines = text.split("\\\n");
     let first = lines.next().unwrap_or_default().to_owned();
     lines.fold(first, |joined, line| joined + line.trim_start())

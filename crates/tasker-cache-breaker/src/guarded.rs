@@ -9,8 +9,10 @@ use tasker_cache_core::{
     Backend, Entry, Error, ErrorKind, Fill, Key, Lease, Lookup, Occupancy, Operation, Prefix,
     Profile, Result, Ttl,
 };
+use tracing::Instrument;
 
 use crate::call::{Answer, Call, perform};
+use crate::transitions::TARGET;
 use crate::{CircuitBreaker, Permit};
 
 /// A backend behind a circuit breaker.
@@ -110,7 +112,14 @@ impl<B: Backend + ?Sized> Guarded<B> {
     {
         let permit = self.admit(operation)?;
         let limit = self.deadline.map(|limit| (limit, self.error(ErrorKind::Timeout, operation)));
-        Ok(Call::new(self, perform(call(Arc::clone(&self.inner)), limit, permit)))
+        let span = tracing::trace_span!(
+            target: TARGET,
+            "operation",
+            backend = self.inner.profile().name,
+            operation = operation.as_str()
+        );
+        let performing = perform(call(Arc::clone(&self.inner)), limit, permit);
+        Ok(Call::new(self, performing.instrument(span)))
     }
 
     fn error(&self, kind: ErrorKind, operation: Operation) -> Error {

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::CircuitState;
 
-/// The stable target of the log lines.
-const TARGET: &str = "tasker_cache_breaker";
+/// The target of log lines and spans, which stays as it is.
+pub(crate) const TARGET: &str = "tasker_cache_breaker";
 
 /// How often a circuit went into each state since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -20,7 +20,7 @@ use crate::drive::{Acknowledged, Load, Plan, drive};
 use crate::report::{Report, Run, Setting};
 use crate::seed;
 use crate::server;
-use crate::service::Service;
+use crate::service::{self, Service};
 
 /// Drives the service twice and returns what was measured.
 ///
@@ -87,7 +87,7 @@ impl Comparison<'_> {
         let address = listener.local_addr()?;
         let service = Service { database: self.database.clone(), cache: cache.clone() };
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = tokio::spawn(server::run(listener, service, async {
+        let server = tokio::spawn(server::run(listener, service::router(service), async {
             drop(stopped.await);
         }));
         let queries_before = self.database.queries();

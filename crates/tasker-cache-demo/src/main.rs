@@ -10,6 +10,7 @@ mod error;
 mod exchange;
 mod latencies;
 mod logging;
+mod metrics;
 mod model;
 mod report;
 mod seed;

@@ -9,8 +9,9 @@ use tokio::net::TcpListener;
 use crate::args::ServeArgs;
 use crate::configured;
 use crate::database::Database;
+use crate::metrics;
 use crate::server;
-use crate::service::Service;
+use crate::service::{self, Service};
 
 /// Runs the service until Ctrl-C or SIGTERM, then tells what the cache could not finish.
 ///
@@ -19,6 +20,7 @@ use crate::service::Service;
 /// If the database or the address cannot be used. The cache never keeps the service from starting.
 pub(crate) async fn serve(args: ServeArgs) -> Result<(), Box<dyn Error>> {
     let stop = stop_signal()?;
+    let recorded = metrics::install()?;
     let path = args.database.path();
     let database = Database::open(&path, args.database.executions).await?;
     let cache = match &args.config {
@@ -27,9 +29,15 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<(), Box<dyn Error>> {
     };
     let listener = TcpListener::bind(args.listen).await?;
     println!("database {}", path.display());
-    println!("serving  http://{}", listener.local_addr()?);
+    let address = listener.local_addr()?;
+    println!("serving  http://{address}");
+    println!("metrics  http://{address}/metrics");
     let service = Service { database: database.clone(), cache: cache.clone() };
-    server::run(listener, service, stop).await?;
+    let router = service::router(service).merge(metrics::router(cache.clone(), recorded.clone()));
+    tokio::select! {
+        stopped = server::run(listener, router, stop) => stopped?,
+        () = metrics::keep_up(recorded) => {}
+    }
     println!("{}", cache.close().await);
     database.close().await;
     Ok(())

@@ -3,11 +3,10 @@
 use std::io;
 use std::time::Duration;
 
+use axum::Router;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
-
-use crate::service::{self, Service};
 
 /// How long requests that are running when the service is told to stop may go on.
 const GRACE: Duration = Duration::from_secs(10);
@@ -19,13 +18,13 @@ const GRACE: Duration = Duration::from_secs(10);
 /// If the listener fails.
 pub(crate) async fn run(
     listener: TcpListener,
-    service: Service,
+    router: Router,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     // An answer is complete when it is written: there is nothing to wait for.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     let (told, stopping) = oneshot::channel();
-    let server = axum::serve(listener, service::router(service))
+    let server = axum::serve(listener, router)
         .with_graceful_shutdown(async {
             stop.await;
             // Nobody listens if the server has failed meanwhile.

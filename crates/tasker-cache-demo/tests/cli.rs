@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
@@ -96,33 +96,94 @@ fn a_configuration_that_is_wrong_is_an_error_that_names_the_file() {
     assert!(output.stdout.is_empty());
 }
 
+/// The service as a program of its own.
+#[cfg(unix)]
+struct Serving {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    address: String,
+    _directory: TempDir,
+}
+
+#[cfg(unix)]
+impl Serving {
+    fn start() -> Self {
+        let directory = tempdir().expect("a temporary directory");
+        let mut serve = demo(&directory, &["serve", "--listen", "127.0.0.1:0"]);
+        let mut child = serve.stdout(Stdio::piped()).spawn().expect("the demo runs");
+        let mut output = BufReader::new(child.stdout.take().expect("it is piped"));
+        let address = loop {
+            let mut line = String::new();
+            assert_ne!(output.read_line(&mut line).expect("a line"), 0, "it ended early");
+            if let Some((_, address)) = line.trim().split_once("http://") {
+                break address.to_owned();
+            }
+        };
+        Self { child, output, address, _directory: directory }
+    }
+
+    fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).expect("a connection");
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: demo\r\nconnection: close\r\n\r\n")
+            .expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+        answer
+    }
+
+    /// Tells it to stop, and returns its last words.
+    fn stop(mut self) -> String {
+        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(told.expect("kill runs").success());
+        assert!(self.child.wait().expect("it ends").success());
+        let mut rest = String::new();
+        self.output.read_to_string(&mut rest).expect("its last words");
+        rest
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // One that has ended can't be ended again.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn serve_answers_until_it_is_told_to_stop() {
-    let directory = tempdir().expect("a temporary directory");
-    let mut serve = demo(&directory, &["serve", "--listen", "127.0.0.1:0"]);
-    let mut child = serve.stdout(Stdio::piped()).spawn().expect("the demo runs");
-    let mut output = BufReader::new(child.stdout.take().expect("it is piped"));
-    let address = loop {
-        let mut line = String::new();
-        assert_ne!(output.read_line(&mut line).expect("a line"), 0, "it ended early");
-        if let Some((_, address)) = line.trim().split_once("http://") {
-            break address.to_owned();
-        }
-    };
-
-    let mut stream = TcpStream::connect(address).expect("a connection");
-    stream
-        .write_all(b"GET /health HTTP/1.1\r\nhost: demo\r\nconnection: close\r\n\r\n")
-        .expect("sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-
-    let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
-    assert!(told.expect("kill runs").success());
-    assert!(child.wait().expect("it ends").success());
-    let mut rest = String::new();
-    output.read_to_string(&mut rest).expect("its last words");
+    let serving = Serving::start();
+    serving.get("/health");
+    let rest = serving.stop();
     assert!(rest.contains("left to invalidate"), "{rest}");
+}
+
+#[cfg(unix)]
+#[test]
+fn serve_tells_what_its_cache_did_as_metrics() {
+    let serving = Serving::start();
+    for _ in 0..3 {
+        serving.get("/v1/analytics/performance");
+    }
+    serving.get("/v1/templates/payments/refund/1.0.0");
+
+    let metrics = serving.get("/metrics");
+    let value = |name: &str, labels: &[&str]| {
+        let mut lines = metrics.lines().filter(|line| line.starts_with(&format!("{name}{{")));
+        let line = lines.find(|line| labels.iter().all(|label| line.contains(label)));
+        line.and_then(|line| line.rsplit_once(' ')).map(|(_, value)| value.to_owned())
+    };
+    let reads = |region, outcome| value("tasker_cache_requests_total", &[region, outcome]);
+    let performance = "region=\"analytics:performance\"";
+    assert_eq!(reads(performance, "outcome=\"hit\"").as_deref(), Some("2"), "{metrics}");
+    assert_eq!(reads(performance, "outcome=\"miss\"").as_deref(), Some("1"), "{metrics}");
+    let bypass = reads("region=\"template\"", "reason=\"usage\"");
+    assert_eq!(bypass.as_deref(), Some("1"), "{metrics}");
+    let loads = value("tasker_cache_load_duration_seconds_count", &[performance]);
+    assert_eq!(loads.as_deref(), Some("1"), "{metrics}");
+    let entries = value("tasker_cache_entries", &["backend=\"moka\""]);
+    assert_eq!(entries.as_deref(), Some("1"), "{metrics}");
 }

@@ -13,6 +13,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::cause::Cause;
 use crate::connect::{Connector, Server};
 
+/// The target of the log lines, which stays as it is.
+const TARGET: &str = "tasker_cache_redis";
+
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -140,7 +143,7 @@ impl Link {
             matches!(&*current.phase.borrow(), Phase::Live(live) if Arc::ptr_eq(live, stuck))
         });
         if is_current {
-            tracing::debug!("connection to the cache is stuck, replacing it");
+            tracing::debug!(target: TARGET, "Connection to the server is stuck and is replaced");
             *supervisor = Some(self.start(&runtime, Phase::Down(Cause::TimedOut)));
         }
         // Also where its runtime doesn't run to see the end of its supervisor.
@@ -187,7 +190,11 @@ async fn supervise(connector: Arc<Connector>, phase: watch::Sender<Phase>, serve
         match connector.connect(limit).await {
             Ok(mut connected) => {
                 server.store(connected.server as u8, Ordering::Relaxed);
-                tracing::debug!(server = connected.server.name(), "connected to the cache");
+                tracing::debug!(
+                    target: TARGET,
+                    server = connected.server.name(),
+                    "Connected to the server"
+                );
                 let begun = Instant::now();
                 phase.send_replace(Phase::Live(Arc::new(Live {
                     client: connected.client,
@@ -198,7 +205,7 @@ async fn supervise(connector: Arc<Connector>, phase: watch::Sender<Phase>, serve
                     checking: AtomicBool::new(false),
                 })));
                 connected.task.ended().await;
-                tracing::debug!("connection to the cache is gone");
+                tracing::debug!(target: TARGET, "Connection to the server is lost");
                 if begun.elapsed() >= STABLE {
                     backoff = Backoff::default();
                     let patience = Instant::now() + connector.operation_timeout;
@@ -208,7 +215,7 @@ async fn supervise(connector: Arc<Connector>, phase: watch::Sender<Phase>, serve
                 phase.send_replace(Phase::Down(Cause::Closed));
             }
             Err(cause) => {
-                tracing::debug!(%cause, "no connection to the cache");
+                tracing::debug!(target: TARGET, %cause, "Could not connect to the server");
                 phase.send_replace(Phase::Down(cause));
             }
         }

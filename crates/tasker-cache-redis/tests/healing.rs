@@ -251,27 +251,26 @@ async fn a_write_that_was_given_up_is_not_made_later() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_requests_a_second_wait_for_a_hung_server_once() {
-    const TIMEOUT: Duration = Duration::from_millis(500);
     let server = RedisServer::start().await;
-    let backend = Redis::new(config(&server.url()).operation_timeout(TIMEOUT)).expect("usable");
-    backend.ready().await.expect("a server that answers");
+    let backend = connected(&server.url()).await;
     server.pause();
     let begun = Instant::now();
     let mut requests = tokio::task::JoinSet::new();
     let mut ticks = tokio::time::interval(Duration::from_millis(1));
-    while begun.elapsed() < TIMEOUT * 8 {
+    while begun.elapsed() < TIMEOUT * 3 {
         ticks.tick().await;
         let backend = backend.clone();
         requests.spawn(async move {
-            let since = begun.elapsed();
-            (since, backend.get(&key("k")).await.expect_err("nobody answers").kind())
+            let (since, started) = (begun.elapsed(), Instant::now());
+            assert!(backend.get(&key("k")).await.is_err());
+            (since, started.elapsed())
         });
     }
 
     let all = requests.join_all().await;
-    let waited = all.iter().filter(|(_, kind)| *kind == ErrorKind::Timeout);
+    let waited = all.iter().filter(|(_, took)| *took >= TIMEOUT);
     let last = waited.map(|(since, _)| *since).max();
-    assert!(last.is_some_and(|last| last < TIMEOUT * 6), "a request of {last:?} waited");
+    assert!(last.is_some_and(|last| last < TIMEOUT * 2), "a request of {last:?} waited");
     server.resume();
     eventually("it is used", || works(&backend)).await;
 }

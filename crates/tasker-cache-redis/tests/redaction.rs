@@ -92,6 +92,6 @@ async fn it_is_in_no_log_no_error_and_no_debug() {
     assert_free("a refused URL", &format!("{odd} {odd:?}"));
     let heard = heard.text();
     assert!(heard.contains("Authenticating"), "the client's own log was heard");
-    assert!(heard.contains("connected to the cache"), "this crate's log was heard");
+    assert!(heard.contains("Connected to the server"), "this crate's log was heard");
     assert_free("the log", &heard);
 }

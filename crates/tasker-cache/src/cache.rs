@@ -22,7 +22,7 @@ use crate::ledger::Target;
 use crate::recovery::{self, Leftover};
 use crate::region::Region;
 use crate::region::state::RegionState;
-use crate::{Codec, Config, Json, Segments, Status, Usage, connect};
+use crate::{Codec, Config, Json, Segments, Status, Usage, connect, targets};
 
 /// A cache in front of a database: cheap to clone, made once and shared.
 ///
@@ -283,6 +283,7 @@ impl Cache {
 fn warn_of_rule(path: &str, profile: &Profile) {
     let backend = profile.name;
     tracing::warn!(
+        target: targets::REGION,
         backend,
         region = path,
         "Cache provider '{backend}' is not shared between processes; region '{path}' disabled"

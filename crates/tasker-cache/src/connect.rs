@@ -10,7 +10,7 @@ use tasker_cache_core::NoOp;
 use crate::builder::Builder;
 use crate::config::{BackendName, BreakerValues, Resolved};
 use crate::inner::Settings;
-use crate::{BreakerSettings, Cache, Config, ConfigError};
+use crate::{BreakerSettings, Cache, Config, ConfigError, targets};
 
 /// Makes the cache that a configuration describes, or one that stands in for it.
 #[cfg_attr(
@@ -23,7 +23,7 @@ pub(crate) async fn connect(config: &Config) -> Cache {
         Err(error) => return stand_in_for(&error),
     };
     if !resolved.enabled {
-        tracing::info!("Distributed cache disabled by configuration");
+        tracing::info!(target: targets::CONNECT, "Distributed cache disabled by configuration");
         return configured(Cache::builder(NoOp), &resolved).build();
     }
     // One arm per backend: with its feature it is made, without it is named.
@@ -44,6 +44,7 @@ pub(crate) async fn connect(config: &Config) -> Cache {
         BackendName::Memcached => not_compiled(&resolved, "memcached"),
         BackendName::Unknown(name) => {
             tracing::warn!(
+                target: targets::CONNECT,
                 backend = name,
                 known = BackendName::KNOWN.join(", "),
                 "Unknown cache backend '{name}', falling back to NoOp cache (graceful degradation); \
@@ -63,6 +64,7 @@ pub(crate) fn stand_in_for(error: &ConfigError) -> Cache {
 
 fn warn_of_configuration(error: &dyn fmt::Display) {
     tracing::warn!(
+        target: targets::CONNECT,
         %error,
         "Cache configuration can't be used, falling back to NoOp cache (graceful degradation)"
     );
@@ -77,6 +79,7 @@ fn moka(resolved: &Resolved) -> Cache {
         limits = limits.max_bytes(bytes);
     }
     tracing::info!(
+        target: targets::CONNECT,
         backend = Moka::NAME,
         max_capacity = resolved.moka.max_capacity,
         "In-memory cache provider initialized"
@@ -88,6 +91,7 @@ fn moka(resolved: &Resolved) -> Cache {
 fn not_compiled(resolved: &Resolved, feature: &str) -> Cache {
     let backend = &resolved.backend;
     tracing::warn!(
+        target: targets::CONNECT,
         %backend,
         feature,
         "Cache backend '{backend}' is not compiled in, falling back to NoOp cache (graceful \

@@ -6,6 +6,8 @@ use std::time::Duration;
 use tasker_cache_core::Error;
 use tokio::time::Instant;
 
+use crate::targets;
+
 /// Collects failures between two lines.
 #[derive(Debug, Default)]
 pub(crate) struct FaultLog(Mutex<State>);
@@ -32,6 +34,7 @@ impl FaultLog {
             std::mem::take(&mut state.failures)
         };
         tracing::warn!(
+            target: targets::BACKEND,
             backend = error.backend(),
             operation = error.operation().as_str(),
             error = error.kind().as_str(),

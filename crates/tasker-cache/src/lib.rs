@@ -18,6 +18,7 @@ mod recovery;
 mod region;
 mod segments;
 mod status;
+mod targets;
 pub mod tasker;
 #[cfg(feature = "metrics")]
 pub mod telemetry;

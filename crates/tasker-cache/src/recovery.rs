@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::inner::Inner;
 use crate::ledger::{Snapshot, Target};
+use crate::targets;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -122,7 +123,7 @@ async fn greet(cache: &Inner) {
         && cache.awaited.swap(false, Ordering::Relaxed)
     {
         let backend = cache.identity.name;
-        tracing::info!(backend, "Cache backend connected (recovered)");
+        tracing::info!(target: targets::CONNECT, backend, "Cache backend connected (recovered)");
     }
 }
 

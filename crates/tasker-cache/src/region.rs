@@ -228,7 +228,7 @@ impl<V: Send + Sync + 'static> Region<V> {
 
     fn encode(&self, value: &V) -> Option<Bytes> {
         let Ok(payload) = self.codec.encode(value) else {
-            tracing::warn!(region = self.path(), "A value has no encoded form and is not cached");
+            self.state.tell_unencodable();
             return None;
         };
         if payload.len() > self.cache.settings.max_value_bytes {

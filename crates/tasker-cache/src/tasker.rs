@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tasker_cache_core::{KeyBuilder, Profile};
 
-use crate::{Cache, Consistency, Invalidation, Region, Segments, Usage};
+use crate::{Cache, Consistency, Invalidation, Region, Segments, Usage, targets};
 
 /// What a value of these regions has to be.
 pub trait Value: Serialize + DeserializeOwned + Send + Sync + 'static {}
@@ -52,6 +52,7 @@ fn analytics<V: Value>(cache: &Cache, path: &str) -> Region<V> {
 fn warn_of_templates(profile: &Profile) {
     let backend = profile.name;
     tracing::warn!(
+        target: targets::TASKER,
         backend,
         "Cache provider '{backend}' is not safe for template caching (in-memory cache would drift \
          from worker invalidations). Template caching disabled."
@@ -152,8 +153,15 @@ impl<V: Value> PerformanceMetrics<V> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<V, E>>,
     {
-        let miss = || tracing::debug!(hours, "Performance metrics cache MISS, querying DB");
-        let hit = || tracing::debug!(hours, "Performance metrics cache HIT");
+        let miss = || {
+            tracing::debug!(
+                target: targets::TASKER,
+                hours,
+                "Performance metrics cache MISS, querying DB"
+            );
+        };
+        let hit =
+            || tracing::debug!(target: targets::TASKER, hours, "Performance metrics cache HIT");
         read_logged(&self.region, hours, loader, miss, hit).await
     }
 
@@ -190,9 +198,21 @@ impl<V: Value> Bottlenecks<V> {
     {
         let (limit, min_executions) = (limit.into(), min_executions.into());
         let miss = || {
-            tracing::debug!(limit, min_executions, "Bottleneck analysis cache MISS, querying DB");
+            tracing::debug!(
+                target: targets::TASKER,
+                limit,
+                min_executions,
+                "Bottleneck analysis cache MISS, querying DB"
+            );
         };
-        let hit = || tracing::debug!(limit, min_executions, "Bottleneck analysis cache HIT");
+        let hit = || {
+            tracing::debug!(
+                target: targets::TASKER,
+                limit,
+                min_executions,
+                "Bottleneck analysis cache HIT"
+            );
+        };
         read_logged(&self.region, (limit, min_executions), loader, miss, hit).await
     }
 

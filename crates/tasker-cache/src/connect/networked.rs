@@ -5,8 +5,8 @@ use std::fmt;
 use tasker_cache_core::Backend;
 
 use super::{configured, stand_in, warn_of_configuration};
-use crate::Cache;
 use crate::config::Resolved;
+use crate::{Cache, targets};
 
 #[cfg(feature = "redis")]
 const NO_REDIS: &str =
@@ -88,11 +88,16 @@ fn made(
         configured(Cache::builder(backend), resolved).name(name).without_operation_timeout();
     match ready {
         Ok(()) => {
-            tracing::info!(backend = name, "Distributed cache provider initialized successfully");
+            tracing::info!(
+                target: targets::CONNECT,
+                backend = name,
+                "Distributed cache provider initialized successfully"
+            );
             builder.build()
         }
         Err(cause) => {
             tracing::warn!(
+                target: targets::CONNECT,
                 backend = name,
                 %cause,
                 "{warning}"

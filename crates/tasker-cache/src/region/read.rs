@@ -8,11 +8,13 @@ use std::time::Duration;
 use tasker_cache_core::{Entry, Error, Fill, Key, Lease, Lookup, Nonce, Refusal, Ttl};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::Instrument;
 
 use super::Region;
 use crate::leading::{self, Leading};
 use crate::ledger::{Arrival, FlightId, MAX_ROUNDS, Value, Verdict};
 use crate::nesting::Nesting;
+use crate::targets;
 
 /// When a key that another process is loading is read again: about 140 ms in all.
 const HELD_RETRIES: [Duration; 3] =
@@ -238,7 +240,10 @@ impl<V: Send + Sync + 'static> Reading<'_, V> {
             leading.begin();
         }
         let flight = leading.map(Leading::id);
-        let result = self.nesting.load(cache.id(), flight, async { loader().await }).await;
+        let region = state.usage.path();
+        let span = tracing::debug_span!(target: targets::REGION, "load", region);
+        let running = async { loader().await }.instrument(span);
+        let result = self.nesting.load(cache.id(), flight, running).await;
         load.end(result.is_ok());
         result
     }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::counters::{Bypass, Counting};
 use crate::inner::Inner;
-use crate::{Segments, Usage};
+use crate::{Segments, Usage, targets};
 
 /// One region of one cache.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(crate) struct RegionState {
     warned_of_usage: AtomicBool,
     /// Whether it has been logged that prefixes can't be deleted.
     told_unsupported: AtomicBool,
+    /// Whether it has been logged that a value could not be encoded.
+    told_unencodable: AtomicBool,
 }
 
 impl RegionState {
@@ -38,6 +40,7 @@ impl RegionState {
             loads: Semaphore::new(usage.max_concurrent_loads),
             warned_of_usage: AtomicBool::new(false),
             told_unsupported: AtomicBool::new(false),
+            told_unencodable: AtomicBool::new(false),
             usage,
         }
     }
@@ -88,6 +91,7 @@ impl RegionState {
     pub(crate) fn tell_unsupported(&self, backend: &str) {
         if !self.told_unsupported.swap(true, Ordering::Relaxed) {
             tracing::warn!(
+                target: targets::REGION,
                 backend,
                 region = self.usage.path,
                 "The backend can't delete by prefix; pattern invalidation relies on TTL expiry"
@@ -95,9 +99,21 @@ impl RegionState {
         }
     }
 
+    /// Logs, once, that a value is not cached because it has no encoded form.
+    pub(crate) fn tell_unencodable(&self) {
+        if !self.told_unencodable.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                target: targets::REGION,
+                region = self.usage.path,
+                "A value has no encoded form and is not cached"
+            );
+        }
+    }
+
     pub(crate) fn warn_if_different(&self, usage: &Usage) {
         if *usage != self.usage && !self.warned_of_usage.swap(true, Ordering::Relaxed) {
             tracing::warn!(
+                target: targets::REGION,
                 region = usage.path,
                 "A region is used in two different ways; the first usage holds"
             );
