@@ -6,6 +6,7 @@ pub mod chaos;
 mod documentation;
 pub mod exposition;
 pub mod history;
+pub mod limited;
 pub mod log_lines;
 pub mod model;
 pub mod sim;

@@ -1,5 +1,6 @@
 //! The workspace's chores, from its tests to its publication.
 
+mod api;
 mod bench;
 mod chaos;
 mod check;
@@ -9,6 +10,8 @@ mod docs;
 mod features;
 mod fuzz;
 mod install;
+mod licences;
+mod oldest;
 mod process;
 mod publish;
 mod servers;
@@ -56,13 +59,12 @@ fn run(command: Command) -> Result<bool> {
         Command::Test { lanes, package } => test::run(&lanes, package.as_deref()),
         Command::Matrix(options) => test::matrix::run(options),
         Command::Check { steps } => check::run(&steps),
-        Command::Features { timed: false } => features::run(),
-        Command::Features { timed: true } => features::time(),
+        Command::Features(depth) => features::run(depth),
         Command::Tidy => tidy::run(),
         Command::Docs => docs::run(&Workspace::load()?),
         Command::Bench { name } => bench::run(name.as_deref()),
         Command::Demo => demo::run(),
-        Command::Chaos(words) => chaos::run(&words),
+        Command::Chaos { words } => chaos::run(&words),
         Command::Fuzz { seconds } => fuzz::run(seconds),
         Command::Publish(mode) => publish::run(&mode),
     }

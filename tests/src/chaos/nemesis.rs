@@ -8,7 +8,7 @@ mod server;
 use std::time::Duration;
 
 use fastrand::Rng;
-use tasker_cache_testkit::proxy::{Direction, Fault};
+use tasker_cache_testkit::proxy::{Direction, NetworkFault};
 
 use super::Result;
 use super::arena::{Arena, Server};
@@ -202,15 +202,15 @@ impl Nemesis {
             PauseClient, Refuse, Reset, Slices,
         };
         let fault = match self {
-            HoleToServer => Fault::BlackHole(Direction::ToServer),
-            HoleToClient => Fault::BlackHole(Direction::ToClient),
-            Hole => Fault::BlackHole(Direction::Both),
-            Reset => Fault::ResetMidReply,
-            Refuse => Fault::Refuse,
-            Slices => Fault::Slices,
+            HoleToServer => NetworkFault::BlackHole(Direction::ToServer),
+            HoleToClient => NetworkFault::BlackHole(Direction::ToClient),
+            Hole => NetworkFault::BlackHole(Direction::Both),
+            Reset => NetworkFault::ResetMidReply,
+            Refuse => NetworkFault::Refuse,
+            Slices => NetworkFault::Slices,
             Latency => network::latency(random),
-            Garbage => Fault::Garbage,
-            Duplicates => Fault::DuplicateReplies,
+            Garbage => NetworkFault::Garbage,
+            Duplicates => NetworkFault::DuplicateReplies,
             KillClient => return arena.fleet.kill_one(random, lasting).await,
             PauseClient => return arena.fleet.pause_one(random, lasting).await,
             _ => {

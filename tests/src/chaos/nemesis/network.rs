@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use tasker_cache_testkit::proxy::{Fault, FaultProxy};
+use tasker_cache_testkit::proxy::{FaultProxy, NetworkFault};
 use tokio::time::{Instant, sleep};
 
 /// Draws a delay: one that is felt, or one that is longer than anybody waits.
-pub(super) fn latency(random: &mut Rng) -> Fault {
+pub(super) fn latency(random: &mut Rng) -> NetworkFault {
     if random.bool() {
         let least = Duration::from_millis(2);
-        Fault::Jitter { least, most: Duration::from_millis(random.u64(10..60)) }
+        NetworkFault::Jitter { least, most: Duration::from_millis(random.u64(10..60)) }
     } else {
-        Fault::Latency(Duration::from_millis(random.u64(100..400)))
+        NetworkFault::Latency(Duration::from_millis(random.u64(100..400)))
     }
 }
 
@@ -26,13 +26,15 @@ const AGAIN: Duration = Duration::from_millis(40);
 /// stays closed, and what it left behind on a connection is met by the next requests.
 pub(super) async fn happen(
     proxy: &FaultProxy,
-    fault: Fault,
+    fault: NetworkFault,
     lasting: Duration,
     random: &mut Rng,
 ) -> u64 {
     let before = proxy.counts().replies;
-    let meets_replies =
-        matches!(fault, Fault::ResetMidReply | Fault::Garbage | Fault::DuplicateReplies);
+    let meets_replies = matches!(
+        fault,
+        NetworkFault::ResetMidReply | NetworkFault::Garbage | NetworkFault::DuplicateReplies
+    );
     if meets_replies && random.bool() {
         let begun = Instant::now();
         while begun.elapsed() < lasting {
@@ -41,7 +43,7 @@ pub(super) async fn happen(
         }
     } else {
         proxy.set(fault);
-        if fault == Fault::Refuse {
+        if fault == NetworkFault::Refuse {
             proxy.drop_connections();
         }
         sleep(lasting).await;

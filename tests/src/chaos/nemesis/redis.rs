@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tasker_cache_testkit::proxy::{Fault, FaultProxy};
+use tasker_cache_testkit::proxy::{FaultProxy, NetworkFault};
 use tasker_cache_testkit::server::{RedisServer, Reply};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -131,7 +131,7 @@ pub(crate) async fn heal(server: &RedisServer) -> Result<()> {
 async fn leave_room(server: &RedisServer, proxy: &FaultProxy) -> Result<u64> {
     let begun = Instant::now();
     loop {
-        proxy.set(Fault::Refuse);
+        proxy.set(NetworkFault::Refuse);
         proxy.drop_connections();
         sleep(Duration::from_millis(20)).await;
         match ask(server, &["CONFIG", "SET", "maxclients", "10000"]).await {
