@@ -32,6 +32,9 @@ pub(crate) fn run(words: &[String]) -> Result<bool> {
     for complaint in &missing {
         println!("error: {complaint}");
     }
+    if words.iter().any(|word| matches!(word.as_str(), "-h" | "--help")) {
+        return process::succeeds(checker(&workspace, &servers, false).arg("help"));
+    }
     let is_named = words.first().is_some_and(|word| !word.starts_with('-'));
     let (named, options) = words.split_at(usize::from(is_named));
     let backends: Vec<&str> =

@@ -23,8 +23,7 @@ Usage: cargo xtask COMMAND
   tidy                       Check the rules of the tree that are matters of text.
   docs                       Build the documentation of the crates and the book.
   bench [NAME]               Run the benchmarks whose name contains NAME. Default: all of them.
-  chaos [BACKEND]            Check what real processes see under faults; [--seconds N] [--seed S]
-                             [--nemesis NAME[,NAME]] [--pairs]. Default: each backend, 60 s.
+  chaos [BACKEND] [OPTION…]  Check what real processes see under faults; --help tells the options.
   demo                       Run the demo for four seconds and check its figures.
   fuzz [--seconds N]         Fuzz each target for N seconds (20) with nightly Rust.
   publish --dry-run          Package all crates and use them as strangers would; with --execute
@@ -62,7 +61,10 @@ impl Command {
             return Err("which command?".to_owned());
         };
         match (*command, rest) {
-            // That program has a help of its own.
+            // The checker has a help of its own.
+            ("chaos", words) => {
+                Ok(Self::Chaos { words: words.iter().copied().map(str::to_owned).collect() })
+            }
             ("help" | "-h" | "--help", _) | (_, ["-h" | "--help"]) => Ok(Self::Help),
             ("test", words) => test(words),
             ("matrix", words) => matrix(words),
@@ -72,9 +74,6 @@ impl Command {
             ("tidy", []) => Ok(Self::Tidy),
             ("docs", []) => Ok(Self::Docs),
             ("demo", []) => Ok(Self::Demo),
-            ("chaos", words) => {
-                Ok(Self::Chaos { words: words.iter().copied().map(str::to_owned).collect() })
-            }
             ("bench", []) => Ok(Self::Bench { name: None }),
             ("bench", [name]) => Ok(Self::Bench { name: Some((*name).to_owned()) }),
             ("fuzz", []) => Ok(Self::Fuzz { seconds: 20 }),
