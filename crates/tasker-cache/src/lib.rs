@@ -19,6 +19,7 @@ mod codec;
 pub mod config;
 mod connect;
 mod counters;
+mod deadline;
 mod faults;
 mod inner;
 mod invalidation;
