@@ -5,6 +5,7 @@
 mod documentation;
 pub mod exposition;
 pub mod history;
+pub mod limited;
 pub mod log_lines;
 pub mod model;
 pub mod sim;

@@ -1,14 +1,11 @@
 //! Rare constellations in which an invalidation must not be lost, and nothing may get stuck.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tasker_cache::{BreakerSettings, Cache, CircuitState, Invalidation, Region, Usage};
-use tasker_cache_core::{
-    Backend, Entry, Error, ErrorKind, Fill, Key, Lease, Lookup, Operation, Profile, Result, Ttl,
-};
+use tasker_cache_core::Backend;
+use tasker_cache_tests::limited::Limited;
 use tasker_cache_tests::sim::{Sim, Weather};
 use tokio::time::{Instant, sleep};
 
@@ -103,58 +100,11 @@ fn an_invalidation_during_a_put_wins() {
     }
 }
 
-/// A store that lets nobody delete one key.
-struct Locked(Sim, Key);
-
-impl Locked {
-    fn check(&self, keys: &[Key]) -> Result<()> {
-        let denied = Error::new(ErrorKind::PermissionDenied, Operation::Delete, "sim");
-        if keys.contains(&self.1) { Err(denied) } else { Ok(()) }
-    }
-}
-
-#[async_trait]
-impl Backend for Locked {
-    async fn get(&self, key: &Key) -> Result<Option<Entry>> {
-        self.0.get(key).await
-    }
-
-    async fn get_or_lease(&self, key: &Key, hold: Duration) -> Result<Lookup> {
-        self.0.get_or_lease(key, hold).await
-    }
-
-    async fn fill(&self, lease: Lease, entry: Entry, ttl: Ttl) -> Result<Fill> {
-        self.0.fill(lease, entry, ttl).await
-    }
-
-    async fn set(&self, key: &Key, entry: Entry, ttl: Ttl) -> Result<()> {
-        self.0.set(key, entry, ttl).await
-    }
-
-    async fn delete(&self, key: &Key) -> Result<bool> {
-        self.check(std::slice::from_ref(key))?;
-        self.0.delete(key).await
-    }
-
-    async fn delete_many(&self, keys: &[Key]) -> Result<()> {
-        self.check(keys)?;
-        self.0.delete_many(keys).await
-    }
-
-    async fn ping(&self) -> Result<()> {
-        self.0.ping().await
-    }
-
-    fn profile(&self) -> Profile {
-        self.0.profile()
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_key_that_cant_be_deleted_holds_up_no_other() {
     let store = Sim::new(1, Weather::CALM);
     let key = numbers(&cache_over(store.clone())).key("locked");
-    let cache = cache_over(Arc::new(Locked(store.clone(), key)));
+    let cache = cache_over(Limited::but_for(key, store.clone()));
     let region = numbers(&cache);
     store.reachable(false);
     for _ in 0..2 {

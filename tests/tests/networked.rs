@@ -249,7 +249,7 @@ async fn the_permissions_that_the_book_names_are_enough() {
     assert_eq!(format!("{made:?}"), "Status(\"OK\")");
     let text = format!(
         "[common.cache]\nenabled = true\n[common.cache.redis]\n\
-         url = 'redis://tasker:password@127.0.0.1:{}'",
+         url = 'redis://cache:PASSWORD@127.0.0.1:{}'",
         server.port()
     );
     let cache = Cache::connect(&Config::from_toml_str(&text).expect("a right one")).await;

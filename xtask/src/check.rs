@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::process::{self, Result, Stopwatch, heading};
 use crate::workspace::{Package, Workspace};
-use crate::{docs, features, publish, tidy, workflows};
+use crate::{api, docs, features, licences, oldest, publish, tidy, workflows};
 
 /// One of the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,23 +12,32 @@ pub(crate) enum Step {
     Format,
     Tidy,
     Workflows,
+    /// What the dependencies may bring with them.
+    Licences,
+    /// The oldest Rust that is supported.
+    Oldest,
     /// Each package by itself, so that none leans on a feature that another one turns on.
     Clippy,
     Features,
     Docs,
+    /// No type of a client in a public signature.
+    Api,
     /// What would be uploaded, compiled from what would be uploaded, and used.
     Package,
 }
 
 impl Step {
     /// Every step: the quick ones first.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Format,
         Self::Tidy,
         Self::Workflows,
+        Self::Licences,
+        Self::Oldest,
         Self::Clippy,
         Self::Features,
         Self::Docs,
+        Self::Api,
         Self::Package,
     ];
 
@@ -38,9 +47,12 @@ impl Step {
             Self::Format => "format",
             Self::Tidy => "tidy",
             Self::Workflows => "workflows",
+            Self::Licences => "licences",
+            Self::Oldest => "oldest",
             Self::Clippy => "clippy",
             Self::Features => "features",
             Self::Docs => "docs",
+            Self::Api => "api",
             Self::Package => "package",
         }
     }
@@ -50,9 +62,12 @@ impl Step {
             Self::Format => format(workspace),
             Self::Tidy => tidy::run(),
             Self::Workflows => workflows::run(workspace),
+            Self::Licences => licences::run(workspace),
+            Self::Oldest => oldest::run(workspace),
             Self::Clippy => clippy(workspace),
-            Self::Features => features::run(),
+            Self::Features => features::run(features::Depth::Checked),
             Self::Docs => docs::run(workspace),
+            Self::Api => api::run(workspace),
             Self::Package => publish::rehearse(workspace),
         }
     }

@@ -1,6 +1,7 @@
 //! The command line: what can be asked for, and the help that says so.
 
 use crate::check::Step;
+use crate::features::Depth;
 use crate::publish;
 use crate::test::{Lane, matrix};
 
@@ -15,9 +16,10 @@ Usage: cargo xtask COMMAND
                              interleaving), mutants (are the tests' own faults found?), or a backend
                              or variant of the grid: redis, valkey, …
   matrix [--list] [--json]   Run (or count) each backend's conformance cases; print the grid.
-  check [STEP…]              Check what a test can't see. Steps: format, tidy, workflows, clippy,
-                             features, docs, package. Default: all of them.
-  features [--time]          Compile each feature alone and check, or time, what it pulls in.
+  check [STEP…]              Check what a test can't see. Steps: format, tidy, workflows, licences,
+                             oldest, clippy, features, docs, api, package. Default: all of them.
+  features [--quick]         Compile each feature alone, check what it pulls in, and measure how
+                             long that takes from nothing; --quick does not measure.
   tidy                       Check the rules of the tree that are matters of text.
   docs                       Build the documentation of the crates and the book.
   bench [NAME]               Run the benchmarks whose name contains NAME. Default: all of them.
@@ -36,7 +38,7 @@ pub(crate) enum Command {
     Test { lanes: Vec<Lane>, package: Option<String> },
     Matrix(matrix::Options),
     Check { steps: Vec<Step> },
-    Features { timed: bool },
+    Features(Depth),
     Tidy,
     Docs,
     Bench { name: Option<String> },
@@ -62,8 +64,8 @@ impl Command {
             ("test", words) => test(words),
             ("matrix", words) => matrix(words),
             ("check", words) => check(words),
-            ("features", []) => Ok(Self::Features { timed: false }),
-            ("features", ["--time"]) => Ok(Self::Features { timed: true }),
+            ("features", []) => Ok(Self::Features(Depth::Timed)),
+            ("features", ["--quick"]) => Ok(Self::Features(Depth::Checked)),
             ("tidy", []) => Ok(Self::Tidy),
             ("docs", []) => Ok(Self::Docs),
             ("demo", []) => Ok(Self::Demo),

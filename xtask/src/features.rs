@@ -4,8 +4,9 @@
 
 mod rules;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use crate::process::{self, Result, Stopwatch, heading};
@@ -15,9 +16,24 @@ use rules::Build;
 /// The crate whose features people choose from.
 const FACADE: &str = "tasker-cache";
 
-/// Checks every published package without features and with each feature alone.
-pub(crate) fn run() -> Result<bool> {
+/// What the book says of the facade's features.
+const TABLE: &str = "docs/src/costs.md";
+
+/// What `features` does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Compiles, counts and judges.
+    Checked,
+    /// Measures too how long the facade compiles from nothing, which takes minutes.
+    Timed,
+}
+
+/// Checks every published package without features and with each feature alone, and prints how
+/// many crates each takes; timed or not.
+pub(crate) fn run(depth: Depth) -> Result<bool> {
     let workspace = Workspace::load()?;
+    let chapter = fs::read_to_string(workspace.root.join(TABLE))?;
+    let budgets = rules::budgets(&chapter);
     let mut all_well = true;
     let mut table = vec![row("package", "feature", "crates")];
     let mut complaints = Vec::new();
@@ -33,6 +49,9 @@ pub(crate) fn run() -> Result<bool> {
             let crates = crates(&tree);
             let build = Build::new(package, feature, &crates);
             complaints.extend(build.complaints());
+            if package.name == FACADE {
+                complaints.extend(build.over_budget(&budgets));
+            }
             let count = crates.len().to_string();
             table.push(row(&package.name, feature.unwrap_or("(none)"), &count));
         }
@@ -41,35 +60,58 @@ pub(crate) fn run() -> Result<bool> {
     for complaint in &complaints {
         println!("error: {complaint}");
     }
+    if depth == Depth::Timed {
+        all_well &= time(&workspace)?;
+    }
     Ok(all_well && complaints.is_empty())
 }
 
-/// Prints, for each feature of the facade, how many crates it takes and how long they compile.
-pub(crate) fn time() -> Result<bool> {
-    let workspace = Workspace::load()?;
+/// Prints, for each feature of the facade, how many crates it takes and how long they compile;
+/// two features that compile the same are measured once.
+fn time(workspace: &Workspace) -> Result<bool> {
     let folder = workspace.target.join("features");
+    let mut measured: BTreeMap<String, f64> = BTreeMap::new();
     let mut table = vec![format!("{}{:>10}", row("package", "feature", "crates"), "seconds")];
     for package in workspace.published().filter(|package| package.name == FACADE) {
         let features = package.features.keys().map(|feature| Some(feature.as_str()));
         for feature in [None].into_iter().chain(features) {
-            if folder.exists() {
-                fs::remove_dir_all(&folder)?;
-            }
-            let tree = tree(&workspace, package, feature)?;
+            let tree = tree(workspace, package, feature)?;
+            let seconds = match measured.get(&tree) {
+                Some(seconds) => *seconds,
+                None => match build(workspace, package, feature, &folder)? {
+                    Some(seconds) => seconds,
+                    None => return Ok(false),
+                },
+            };
             let count = crates(&tree).len().to_string();
-            let mut command = workspace.cargo("build");
-            select(&mut command, package, feature);
-            command.args(["--quiet", "--target-dir"]).arg(&folder);
-            let stopwatch = Stopwatch::start();
-            if !process::succeeds(&mut command)? {
-                return Ok(false);
-            }
             let row = row(&package.name, feature.unwrap_or("(none)"), &count);
-            table.push(format!("{row}{:>10.1}", stopwatch.seconds()));
+            table.push(format!("{row}{seconds:>10.1}"));
+            measured.insert(tree, seconds);
         }
+    }
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
     }
     heading(&format!("crates compiled, and how long, by feature\n{}", table.join("\n")));
     Ok(true)
+}
+
+/// Compiles a package from nothing, and returns how long that took if it could be done.
+fn build(
+    workspace: &Workspace,
+    package: &Package,
+    feature: Option<&str>,
+    folder: &Path,
+) -> Result<Option<f64>> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    let mut command = workspace.cargo("build");
+    select(&mut command, package, feature);
+    command.args(["--quiet", "--target-dir"]).arg(folder);
+    let stopwatch = Stopwatch::start();
+    let is_built = process::succeeds(&mut command)?;
+    Ok(is_built.then(|| stopwatch.seconds()))
 }
 
 fn tree(workspace: &Workspace, package: &Package, feature: Option<&str>) -> Result<String> {

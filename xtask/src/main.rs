@@ -1,5 +1,6 @@
 //! The workspace's chores, from its tests to its publication.
 
+mod api;
 mod bench;
 mod check;
 mod command;
@@ -8,6 +9,8 @@ mod docs;
 mod features;
 mod fuzz;
 mod install;
+mod licences;
+mod oldest;
 mod process;
 mod publish;
 mod servers;
@@ -55,8 +58,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Test { lanes, package } => test::run(&lanes, package.as_deref()),
         Command::Matrix(options) => test::matrix::run(options),
         Command::Check { steps } => check::run(&steps),
-        Command::Features { timed: false } => features::run(),
-        Command::Features { timed: true } => features::time(),
+        Command::Features(depth) => features::run(depth),
         Command::Tidy => tidy::run(),
         Command::Docs => docs::run(&Workspace::load()?),
         Command::Bench { name } => bench::run(name.as_deref()),

@@ -4,6 +4,7 @@ mod binary;
 mod grid;
 mod libtest;
 pub(crate) mod matrix;
+mod rare;
 mod report;
 mod row;
 mod session;

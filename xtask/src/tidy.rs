@@ -3,6 +3,7 @@
 //! Each says where it is broken, how, and what mends it.
 
 mod links;
+mod locks;
 mod machine;
 mod manifest;
 mod package;
@@ -26,7 +27,14 @@ pub(crate) fn run() -> Result<bool> {
 }
 
 fn findings(tree: &Tree) -> Vec<Finding> {
-    let rules = [source::check, manifest::check, package::check, links::check, machine::check];
+    let rules = [
+        source::check,
+        manifest::check,
+        package::check,
+        links::check,
+        locks::check,
+        machine::check,
+    ];
     rules.iter().flat_map(|rule| rule(tree)).collect()
 }
 

@@ -97,6 +97,11 @@ impl Package {
         self.publish.as_ref().is_none_or(|to| !to.is_empty())
     }
 
+    /// Returns what code calls the package's library.
+    pub(crate) fn crate_name(&self) -> String {
+        self.name.replace('-', "_")
+    }
+
     /// Returns the folder that the package is in.
     pub(crate) fn folder(&self) -> &Path {
         self.manifest_path.parent().unwrap_or(Path::new("."))

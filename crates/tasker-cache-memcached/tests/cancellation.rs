@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tasker_cache_core::{Backend, Entry, Lookup};
 use tasker_cache_memcached::Memcached;
-use tasker_cache_testkit::proxy::{Fault, FaultProxy};
+use tasker_cache_testkit::proxy::{FaultProxy, NetworkFault};
 use tasker_cache_testkit::server::MemcachedServer;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -78,7 +78,7 @@ async fn a_lease_whose_caller_has_gone_is_given_back() {
     let one = config(&url).max_connections(1).operation_timeout(Duration::from_secs(10));
     let backend = Memcached::new(one);
     backend.ready().await.unwrap();
-    proxy.set(Fault::Latency(Duration::from_millis(200)));
+    proxy.set(NetworkFault::Latency(Duration::from_millis(200)));
 
     let lookup = timeout(Duration::from_millis(100), backend.get_or_lease(&key("a"), HOLD)).await;
     assert!(lookup.is_err(), "it was to be cancelled: {lookup:?}");
@@ -95,7 +95,7 @@ async fn a_delete_whose_caller_has_gone_is_done() {
     let server = MemcachedServer::start().await;
     let proxy = FaultProxy::start(server.address()).await;
     let backend = filled(&server.url_at(proxy.address())).await;
-    proxy.set(Fault::Latency(Duration::from_millis(100)));
+    proxy.set(NetworkFault::Latency(Duration::from_millis(100)));
 
     let delete = timeout(Duration::from_millis(20), backend.delete(&key(1))).await;
     assert!(delete.is_err(), "it was to be cancelled: {delete:?}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use tasker_cache_core::{Backend, Entry, ErrorKind, Lookup};
 use tasker_cache_memcached::Memcached;
-use tasker_cache_testkit::proxy::{Direction, Fault, FaultProxy};
+use tasker_cache_testkit::proxy::{Direction, FaultProxy, NetworkFault};
 use tasker_cache_testkit::server::MemcachedServer;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -146,7 +146,7 @@ async fn a_black_hole_ends_every_call_and_heals() {
     backend.set(&key("a"), Entry::new("v"), seconds(600)).await.unwrap();
 
     for direction in [Direction::ToServer, Direction::ToClient, Direction::Both] {
-        proxy.set(Fault::BlackHole(direction));
+        proxy.set(NetworkFault::BlackHole(direction));
         let error = backend.get(&key("a")).await.expect_err("nothing comes back");
         assert!(error.kind().is_failure(), "{error:?}");
         proxy.clear();
@@ -164,7 +164,12 @@ async fn no_reply_that_is_damaged_is_ever_taken_for_a_value() {
         backend.set(&key(number), Entry::new(value), seconds(600)).await.unwrap();
     }
 
-    for fault in [Fault::Garbage, Fault::DuplicateReplies, Fault::ResetMidReply, Fault::Slices] {
+    for fault in [
+        NetworkFault::Garbage,
+        NetworkFault::DuplicateReplies,
+        NetworkFault::ResetMidReply,
+        NetworkFault::Slices,
+    ] {
         for round in 0..40 {
             proxy.once(fault);
             let number = round % 20;

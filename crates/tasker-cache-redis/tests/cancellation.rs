@@ -13,7 +13,7 @@ use std::time::Duration;
 use common::{config, connected, entry, eventually, key, minute, text};
 use tasker_cache_core::{Backend, Key, Lookup};
 use tasker_cache_redis::Redis;
-use tasker_cache_testkit::proxy::{Fault, FaultProxy};
+use tasker_cache_testkit::proxy::{FaultProxy, NetworkFault};
 use tasker_cache_testkit::server::RedisServer;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -113,7 +113,7 @@ async fn nobody_gets_a_value_of_another_key_when_replies_come_twice() {
     let twice = proxy.clone();
     let network = tokio::spawn(async move {
         loop {
-            twice.once(Fault::DuplicateReplies);
+            twice.once(NetworkFault::DuplicateReplies);
             sleep(Duration::from_millis(fastrand::u64(5..50))).await;
         }
     });

@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::{LONG, config, connected, entry, key, minute, text};
 use tasker_cache_core::{Backend, Key};
 use tasker_cache_redis::Redis;
-use tasker_cache_testkit::proxy::{Fault, FaultProxy};
+use tasker_cache_testkit::proxy::{FaultProxy, NetworkFault};
 use tasker_cache_testkit::server::RedisServer;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -75,7 +75,7 @@ async fn no_read_joins_one_that_is_on_the_wire() {
     let slow = Redis::new(config(&server.url_at(proxy.address())).operation_timeout(LONG));
     let (slow, fast) = (slow.expect("a configuration"), connected(&server.url()).await);
     slow.ready().await.expect("a server");
-    proxy.set(Fault::Latency(Duration::from_millis(30)));
+    proxy.set(NetworkFault::Latency(Duration::from_millis(30)));
 
     for round in 0..20 {
         let key = key("k");
@@ -122,7 +122,7 @@ async fn a_slow_answer_holds_nobody_back() {
         .expect("a configuration");
     slow.ready().await.expect("a server");
     let way = Duration::from_millis(500);
-    proxy.set(Fault::Latency(way));
+    proxy.set(NetworkFault::Latency(way));
 
     let mut reads = JoinSet::new();
     for number in 0..200 {

@@ -3,14 +3,13 @@
 
 mod common;
 
-use std::io::Write;
-use std::sync::{Arc, LazyLock, Once};
+use std::sync::{Arc, LazyLock};
 
 use common::config;
-use tasker_cache_core::{Backend, Bytes, Key, NoOp, async_trait};
+use tasker_cache_core::{Backend, Bytes, Key, async_trait};
 use tasker_cache_redis::{Redis, RedisConfig};
 use tasker_cache_testkit::conformance::Fixture;
-use tasker_cache_testkit::server::{Program, RedisCluster, RedisServer};
+use tasker_cache_testkit::server::{Program, RedisCluster, RedisSentinel, RedisServer};
 
 /// A server of its own for each case, and how it is reached.
 struct Alone {
@@ -134,18 +133,21 @@ mod redis_6 {
     tasker_cache_testkit::conformance!(super::without_nx_get);
 }
 
-/// One cluster for all cases of this binary: it lives on a runtime that is never driven again and
-/// ends with the process.
-static CLUSTER: LazyLock<RedisCluster> = LazyLock::new(|| {
+/// Starts servers for all cases of this binary: they live on a runtime that is never driven again,
+/// and end with the process.
+fn for_all_cases<T: Send + 'static>(start: impl AsyncFnOnce() -> T + Send + 'static) -> T {
     let starting = std::thread::spawn(|| {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let cluster = runtime.block_on(RedisCluster::start(3));
-        (cluster, runtime)
+        let started = runtime.block_on(start());
+        (started, runtime)
     });
-    let (cluster, runtime) = starting.join().expect("a cluster");
+    let (started, runtime) = starting.join().expect("servers");
     runtime.shutdown_background();
-    cluster
-});
+    started
+}
+
+static CLUSTER: LazyLock<RedisCluster> =
+    LazyLock::new(|| for_all_cases(async || RedisCluster::start(3).await));
 
 /// What a case does to one node is no case of the cluster: it is not paused.
 struct Clustered;
@@ -180,6 +182,42 @@ mod cluster {
     tasker_cache_testkit::conformance!(super::a_cluster);
 }
 
+static WATCHED: LazyLock<RedisSentinel> =
+    LazyLock::new(|| for_all_cases(async || RedisSentinel::start(1).await));
+
+/// The primary is not paused: its sentinel would take it for dead.
+struct Watched;
+
+#[async_trait]
+impl Fixture for Watched {
+    async fn backend(&self) -> Arc<dyn Backend> {
+        let backend = Redis::new(config(&WATCHED.url())).expect("a configuration");
+        backend.ready().await.expect("a primary that answers");
+        Arc::new(backend)
+    }
+
+    fn holds_bytes(&self) -> bool {
+        true
+    }
+
+    async fn plant(&self, key: &Key, bytes: Bytes) {
+        let command: [&[u8]; 3] = [b"SET", key.as_str().as_bytes(), &bytes];
+        assert!(WATCHED.servers().primary().command(&command).await.is_ok());
+    }
+
+    async fn peek(&self, key: &Key) -> Option<Bytes> {
+        WATCHED.servers().primary().command(&["GET", key.as_str()]).await.bytes()
+    }
+}
+
+async fn behind_a_sentinel() -> impl Fixture {
+    Watched
+}
+
+mod sentinel {
+    tasker_cache_testkit::conformance!(super::behind_a_sentinel);
+}
+
 #[cfg(feature = "rustls")]
 mod tls {
     use super::{Alone, Fixture, RedisServer, config};
@@ -193,59 +231,13 @@ mod tls {
     tasker_cache_testkit::conformance!(with_a_private_authority);
 }
 
-/// Dragonfly is not on every machine. Where it is missing nothing is tested, and that is said;
-/// `cargo xtask test` leaves these cases out then.
-struct Possible(Option<Alone>);
-
-#[async_trait]
-impl Fixture for Possible {
-    async fn backend(&self) -> Arc<dyn Backend> {
-        match &self.0 {
-            Some(alone) => alone.backend().await,
-            None => Arc::new(NoOp),
-        }
-    }
-
-    fn holds_bytes(&self) -> bool {
-        self.0.is_some()
-    }
-
-    async fn plant(&self, key: &Key, bytes: Bytes) {
-        if let Some(alone) = &self.0 {
-            alone.plant(key, bytes).await;
-        }
-    }
-
-    async fn peek(&self, key: &Key) -> Option<Bytes> {
-        self.0.as_ref()?.peek(key).await
-    }
-
-    async fn pause(&self) -> bool {
-        match &self.0 {
-            Some(alone) => alone.pause().await,
-            None => false,
-        }
-    }
-
-    async fn resume(&self) {
-        if let Some(alone) = &self.0 {
-            alone.resume().await;
-        }
-    }
-}
-
-async fn dragonfly_if_there_is_one() -> impl Fixture {
-    static SAID: Once = Once::new();
-    if Program::Dragonfly.find().is_err() {
-        // Past what the test runner holds back of tests that pass.
-        let said = b"not run: dragonfly (no DRAGONFLY_BIN and no dragonfly on PATH)\n";
-        SAID.call_once(|| std::io::stderr().write_all(said).expect("a place for errors"));
-        return Possible(None);
-    }
-    let builder = RedisServer::builder().program(Program::Dragonfly);
-    Possible(Some(Alone::new(builder.start().await)))
+async fn plain_dragonfly() -> impl Fixture {
+    Alone::new(RedisServer::builder().program(Program::Dragonfly).start().await)
 }
 
 mod dragonfly {
-    tasker_cache_testkit::conformance!(super::dragonfly_if_there_is_one);
+    tasker_cache_testkit::conformance!(
+        #[ignore = "needs DRAGONFLY_BIN, or dragonfly on PATH; `cargo xtask test` looks"]
+        super::plain_dragonfly
+    );
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::{LONG, TIMEOUT, config, connected, entry, eventually, idle, key, minute, text};
 use tasker_cache_core::{Backend, ErrorKind};
 use tasker_cache_redis::{Redis, RedisConfig};
-use tasker_cache_testkit::proxy::{Direction, Fault, FaultProxy};
+use tasker_cache_testkit::proxy::{Direction, FaultProxy, NetworkFault};
 use tasker_cache_testkit::server::RedisServer;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -153,7 +153,7 @@ async fn a_connection_that_loses_everything_is_replaced() {
     let server = RedisServer::start().await;
     let proxy = FaultProxy::start(server.address()).await;
     let backend = connected(&server.url_at(proxy.address())).await;
-    proxy.set(Fault::BlackHole(Direction::Both));
+    proxy.set(NetworkFault::BlackHole(Direction::Both));
 
     let error = backend.ping().await.expect_err("nothing arrives");
     assert_eq!(error.kind(), ErrorKind::Timeout);
@@ -192,7 +192,12 @@ async fn garbage_and_cut_replies_are_survived() {
     let key = key("k");
     backend.set(&key, entry("v"), minute()).await.expect("it runs");
 
-    for fault in [Fault::Garbage, Fault::ResetMidReply, Fault::DuplicateReplies, Fault::Slices] {
+    for fault in [
+        NetworkFault::Garbage,
+        NetworkFault::ResetMidReply,
+        NetworkFault::DuplicateReplies,
+        NetworkFault::Slices,
+    ] {
         proxy.set(fault);
         for _ in 0..20 {
             if let Ok(Some(found)) = backend.get(&key).await {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::{connected, entry, key, leased, minute, text};
 use tasker_cache_core::{Backend, Fill, Refusal};
-use tasker_cache_testkit::proxy::{Direction, Fault, FaultProxy};
+use tasker_cache_testkit::proxy::{Direction, FaultProxy, NetworkFault};
 use tasker_cache_testkit::server::RedisServer;
 
 const TIMES: usize = 1_000;
@@ -35,7 +35,7 @@ async fn overtaken<F: Future<Output = ()> + Send + 'static>(
             leases.push(leased(&slow, &key(&number.to_string())).await);
         }
         let keys: Vec<_> = leases.iter().map(|lease| lease.key().clone()).collect();
-        proxy.set(Fault::BlackHole(Direction::ToServer));
+        proxy.set(NetworkFault::BlackHole(Direction::ToServer));
         let writes: Vec<_> =
             leases.into_iter().map(|lease| tokio::spawn(late(slow.clone(), lease))).collect();
         // The writes are in the proxy, or at least older than what comes next.

@@ -105,13 +105,17 @@ where
 ///
 /// tasker_cache_testkit::conformance!(noop);
 /// ```
+///
+/// Attributes before the path go to every case: `#[ignore = "needs a server that is rare"]` says
+/// of a store that not every machine can have that its cases did not run, and lists them still.
 #[macro_export]
 macro_rules! conformance {
-    ($fixture:path) => {
+    ($(#[$attribute:meta])* $fixture:path) => {
         use $fixture as conformance_fixture;
 
         mod conformance {
             $crate::__conformance! {
+                [$(#[$attribute])*]
                 reads {
                     a_miss_is_none,
                     every_payload_comes_back_whole,
@@ -188,17 +192,19 @@ macro_rules! conformance {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance {
-    ($($group:ident { $($case:ident,)+ })+) => {$(
+    (@case [$(#[$attribute:meta])*] $group:ident $case:ident) => {
+        #[test]
+        $(#[$attribute])*
+        fn $case() {
+            $crate::conformance::run(
+                super::super::conformance_fixture,
+                $crate::conformance::cases::$group::$case,
+            );
+        }
+    };
+    ($attributes:tt $($group:ident { $($case:ident,)+ })+) => {$(
         mod $group {
-            $(
-                #[test]
-                fn $case() {
-                    $crate::conformance::run(
-                        super::super::conformance_fixture,
-                        $crate::conformance::cases::$group::$case,
-                    );
-                }
-            )+
+            $($crate::__conformance! { @case $attributes $group $case })+
         }
     )+};
 }

@@ -3,17 +3,17 @@
 //! ```no_run
 //! # async fn example() {
 //! use std::time::Duration;
-//! use tasker_cache_testkit::proxy::{Direction, Fault, FaultProxy};
+//! use tasker_cache_testkit::proxy::{Direction, NetworkFault, FaultProxy};
 //! use tasker_cache_testkit::server::RedisServer;
 //!
 //! let server = RedisServer::start().await;
 //! let proxy = FaultProxy::start(server.address()).await;
 //! let url = server.url_at(proxy.address());      // what the client under test is given
 //!
-//! proxy.set(Fault::Latency(Duration::from_millis(20)));
-//! proxy.set(Fault::BlackHole(Direction::ToServer));
+//! proxy.set(NetworkFault::Latency(Duration::from_millis(20)));
+//! proxy.set(NetworkFault::BlackHole(Direction::ToServer));
 //! proxy.clear();                                 // what the hole held back arrives late
-//! proxy.once(Fault::ResetMidReply);
+//! proxy.once(NetworkFault::ResetMidReply);
 //!
 //! let before = proxy.counts();
 //! // … one operation …
@@ -35,7 +35,9 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 pub use self::counts::Counts;
-pub use self::fault::{Direction, Fault};
+#[doc(hidden)]
+pub use self::fault::NetworkFault as Fault;
+pub use self::fault::{Direction, NetworkFault};
 use self::shared::Shared;
 pub use self::upstream::Upstream;
 
@@ -118,19 +120,19 @@ impl FaultProxy {
     /// # Panics
     ///
     /// If the proxy refused connections until here, and its port was taken meanwhile.
-    pub fn set(&self, fault: Fault) {
+    pub fn set(&self, fault: NetworkFault) {
         self.shared.set(Some(fault), false);
     }
 
     /// Lets this fault happen to one reply chunk only, the next one, instead of any other fault.
     ///
-    /// [`Fault::BlackHole`] and [`Fault::Refuse`] don't happen to a chunk, and stay until they are
+    /// [`NetworkFault::BlackHole`] and [`NetworkFault::Refuse`] don't happen to a chunk, and stay until they are
     /// replaced, as with [`set`](Self::set).
     ///
     /// # Panics
     ///
     /// As [`set`](Self::set).
-    pub fn once(&self, fault: Fault) {
+    pub fn once(&self, fault: NetworkFault) {
         self.shared.set(Some(fault), true);
     }
 
@@ -145,7 +147,7 @@ impl FaultProxy {
 
     /// Returns the fault that is set, if any.
     #[must_use]
-    pub fn fault(&self) -> Option<Fault> {
+    pub fn fault(&self) -> Option<NetworkFault> {
         self.shared.fault()
     }
 

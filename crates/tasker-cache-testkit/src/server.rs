@@ -23,6 +23,7 @@
 //! Waiting needs a running clock: start servers before a test pauses tokio's.
 
 mod cluster;
+mod control;
 mod daemon;
 mod error;
 mod memcached;
@@ -32,6 +33,7 @@ mod program;
 mod redis;
 mod replicas;
 mod resp;
+mod sentinel;
 mod supervisor;
 mod tls;
 
@@ -43,4 +45,5 @@ pub use self::program::{Missing, Program};
 pub use self::redis::{RedisBuilder, RedisServer};
 pub use self::replicas::RedisReplicas;
 pub use self::resp::Reply;
+pub use self::sentinel::RedisSentinel;
 pub use self::tls::TlsFiles;

@@ -5,7 +5,7 @@ mod echo;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use tasker_cache_testkit::proxy::{Direction, Fault, FaultProxy};
+use tasker_cache_testkit::proxy::{Direction, FaultProxy, NetworkFault};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -39,7 +39,7 @@ async fn the_end_of_a_connection_goes_through() {
 async fn latency_delays_requests_and_replies() {
     let (_echo, proxy, mut client) = proxied().await;
     let delay = Duration::from_millis(300);
-    proxy.set(Fault::Latency(delay));
+    proxy.set(NetworkFault::Latency(delay));
     let start = Instant::now();
     exchange(&mut client, b"slow").await;
     assert!(start.elapsed() >= 2 * delay, "after {:?}", start.elapsed());
@@ -53,7 +53,7 @@ async fn latency_delays_requests_and_replies() {
 async fn delayed_chunks_are_on_their_way_at_the_same_time() {
     let (_echo, proxy, mut client) = proxied().await;
     let delay = Duration::from_millis(200);
-    proxy.set(Fault::Latency(delay));
+    proxy.set(NetworkFault::Latency(delay));
     let start = Instant::now();
     for _ in 0..20 {
         client.write_all(b"x").await.expect("it is open");
@@ -67,7 +67,7 @@ async fn delayed_chunks_are_on_their_way_at_the_same_time() {
 async fn jitter_delays_by_its_least_in_each_direction() {
     let (_echo, proxy, mut client) = proxied().await;
     let (least, most) = (Duration::from_millis(10), Duration::from_millis(30));
-    proxy.set(Fault::Jitter { least, most });
+    proxy.set(NetworkFault::Jitter { least, most });
     for round in 0..10_u8 {
         let start = Instant::now();
         assert_eq!(exchange(&mut client, &[round]).await, [round]);
@@ -79,7 +79,7 @@ async fn jitter_delays_by_its_least_in_each_direction() {
 async fn a_black_hole_to_the_server_holds_requests_until_it_is_cleared() {
     let (echo, proxy, mut client) = proxied().await;
     exchange(&mut client, b"before").await;
-    proxy.set(Fault::BlackHole(Direction::ToServer));
+    proxy.set(NetworkFault::BlackHole(Direction::ToServer));
     client.write_all(b"late").await.expect("it is open");
     assert!(timeout(SHORT, client.read_u8()).await.is_err(), "it was answered");
     assert_eq!(echo.received(), 6);
@@ -90,7 +90,7 @@ async fn a_black_hole_to_the_server_holds_requests_until_it_is_cleared() {
 #[tokio::test]
 async fn a_black_hole_to_the_client_holds_replies_until_it_is_cleared() {
     let (echo, proxy, mut client) = proxied().await;
-    proxy.set(Fault::BlackHole(Direction::ToClient));
+    proxy.set(NetworkFault::BlackHole(Direction::ToClient));
     client.write_all(b"late").await.expect("it is open");
     assert!(timeout(SHORT, client.read_u8()).await.is_err(), "it was answered");
     assert_eq!(echo.received(), 4, "the request did not get through");
@@ -101,7 +101,7 @@ async fn a_black_hole_to_the_client_holds_replies_until_it_is_cleared() {
 #[tokio::test]
 async fn a_black_hole_both_ways_swallows_the_end_of_the_connection_too() {
     let (echo, proxy, mut client) = proxied().await;
-    proxy.set(Fault::BlackHole(Direction::Both));
+    proxy.set(NetworkFault::BlackHole(Direction::Both));
     client.write_all(b"late").await.expect("it is open");
     echo.hang_up();
     assert!(timeout(SHORT, client.read_u8()).await.is_err(), "the end came through");
@@ -111,12 +111,12 @@ async fn a_black_hole_both_ways_swallows_the_end_of_the_connection_too() {
 #[tokio::test]
 async fn a_black_hole_holds_what_is_on_its_way_too() {
     let (echo, proxy, mut client) = proxied().await;
-    proxy.set(Fault::Latency(2 * SHORT));
+    proxy.set(NetworkFault::Latency(2 * SHORT));
     client.write_all(b"late").await.expect("it is open");
     while proxy.counts().requests == 0 {
         tokio::task::yield_now().await;
     }
-    proxy.set(Fault::BlackHole(Direction::ToServer));
+    proxy.set(NetworkFault::BlackHole(Direction::ToServer));
     assert!(timeout(4 * SHORT, client.read_u8()).await.is_err(), "it was answered");
     assert_eq!(echo.received(), 0);
     proxy.clear();
@@ -126,7 +126,7 @@ async fn a_black_hole_holds_what_is_on_its_way_too() {
 #[tokio::test]
 async fn a_full_black_hole_makes_the_senders_writes_hang() {
     let (_echo, proxy, mut client) = proxied().await;
-    proxy.set(Fault::BlackHole(Direction::ToServer));
+    proxy.set(NetworkFault::BlackHole(Direction::ToServer));
     let much = vec![0; 64 * 1024 * 1024];
     assert!(timeout(LONG / 20, client.write_all(&much)).await.is_err(), "all of it was taken");
 }
@@ -134,7 +134,7 @@ async fn a_full_black_hole_makes_the_senders_writes_hang() {
 #[tokio::test]
 async fn a_new_connection_in_a_black_hole_is_accepted_and_gets_no_answer() {
     let (_echo, proxy, _client) = proxied().await;
-    proxy.set(Fault::BlackHole(Direction::Both));
+    proxy.set(NetworkFault::BlackHole(Direction::Both));
     let mut second = connect(&proxy).await;
     second.write_all(b"late").await.expect("it is open");
     assert!(timeout(SHORT, second.read_u8()).await.is_err(), "it was answered");
@@ -145,7 +145,7 @@ async fn a_new_connection_in_a_black_hole_is_accepted_and_gets_no_answer() {
 #[tokio::test]
 async fn a_reset_comes_after_half_of_the_reply() {
     let (_echo, proxy, mut client) = proxied().await;
-    proxy.set(Fault::ResetMidReply);
+    proxy.set(NetworkFault::ResetMidReply);
     client.write_all(b"12345678").await.expect("it is open");
     assert_eq!(receive(&mut client, 4).await, b"1234");
     let end = timeout(LONG, client.read_u8()).await.expect("an end").expect_err("no more bytes");
@@ -155,7 +155,7 @@ async fn a_reset_comes_after_half_of_the_reply() {
 #[tokio::test]
 async fn a_fault_that_is_set_once_happens_to_one_reply() {
     let (_echo, proxy, mut client) = proxied().await;
-    proxy.once(Fault::ResetMidReply);
+    proxy.once(NetworkFault::ResetMidReply);
     client.write_all(b"12345678").await.expect("it is open");
     receive(&mut client, 4).await;
     assert!(client.read_u8().await.is_err());
@@ -167,7 +167,7 @@ async fn a_fault_that_is_set_once_happens_to_one_reply() {
 #[tokio::test]
 async fn slices_arrive_one_byte_at_a_time() {
     let (_echo, proxy, mut client) = proxied().await;
-    proxy.set(Fault::Slices);
+    proxy.set(NetworkFault::Slices);
     client.write_all(b"twelve bytes").await.expect("it is open");
     let (mut received, mut reads) = (Vec::new(), 0);
     while received.len() < 12 {
@@ -183,7 +183,7 @@ async fn garbage_is_put_into_replies_and_the_same_for_the_same_seed() {
     let mut seen = Vec::new();
     for _ in 0..2 {
         let (_echo, proxy, mut client) = proxied().await;
-        proxy.once(Fault::Garbage);
+        proxy.once(NetworkFault::Garbage);
         client.write_all(&[b'.'; 10]).await.expect("it is open");
         client.shutdown().await.expect("it is open");
         let mut received = Vec::new();
@@ -199,7 +199,7 @@ async fn garbage_is_put_into_replies_and_the_same_for_the_same_seed() {
 #[tokio::test]
 async fn duplicated_replies_come_twice() {
     let (_echo, proxy, mut client) = proxied().await;
-    proxy.set(Fault::DuplicateReplies);
+    proxy.set(NetworkFault::DuplicateReplies);
     client.write_all(b"once").await.expect("it is open");
     assert_eq!(receive(&mut client, 8).await, b"onceonce");
 }
@@ -208,7 +208,7 @@ async fn duplicated_replies_come_twice() {
 async fn refused_connections_are_refused_and_open_ones_go_on() {
     let (_echo, proxy, mut client) = proxied().await;
     exchange(&mut client, b"before").await;
-    proxy.set(Fault::Refuse);
+    proxy.set(NetworkFault::Refuse);
     let refused = TcpStream::connect(proxy.address()).await.expect_err("the port is closed");
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     assert_eq!(exchange(&mut client, b"during").await, b"during");

@@ -4,7 +4,7 @@ mod echo;
 
 use std::time::Duration;
 
-use tasker_cache_testkit::proxy::{Fault, FaultProxy};
+use tasker_cache_testkit::proxy::{FaultProxy, NetworkFault};
 use tasker_cache_testkit::server::{MemcachedServer, RedisServer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -31,7 +31,7 @@ async fn requests_that_are_sent_together_are_one_round_trip() {
     let echo = Echo::start().await;
     let proxy = FaultProxy::start(echo.address()).await;
     let mut client = connect(&proxy).await;
-    proxy.set(Fault::Latency(Duration::from_millis(50)));
+    proxy.set(NetworkFault::Latency(Duration::from_millis(50)));
     for _ in 0..10 {
         client.write_all(b"x").await.expect("it is open");
     }
@@ -107,7 +107,7 @@ async fn what_happens_to_replies_leaves_requests_alone() {
     let echo = Echo::start().await;
     let proxy = FaultProxy::start(echo.address()).await;
     let mut client = connect(&proxy).await;
-    for fault in [Fault::DuplicateReplies, Fault::Garbage, Fault::Slices] {
+    for fault in [NetworkFault::DuplicateReplies, NetworkFault::Garbage, NetworkFault::Slices] {
         let before = echo.received();
         proxy.once(fault);
         client.write_all(b"four").await.expect("it is open");

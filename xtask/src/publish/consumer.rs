@@ -3,6 +3,7 @@
 //! A path dependency hides what a package lacks: a file left out, a feature that a sibling turns
 //! on.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -14,8 +15,14 @@ use crate::workspace::{Package, Workspace};
 /// The crate that people depend on.
 const FACADE: &str = "tasker-cache";
 
+/// The crate with the recorder of log lines, by which the programs see what is said.
+const RECORDER: &str = "tasker-cache-testkit";
+
 /// The backend that needs no server.
 const LOCAL: &str = "moka";
+
+/// The backend that has TLS by a feature of its own, which no program here turns on.
+const ENCRYPTABLE: &str = "redis";
 
 /// What a stranger's program has, its dependencies aside.
 const MANIFEST: &str = r#"
@@ -25,7 +32,8 @@ edition = "2024"
 publish = false
 "#;
 
-/// Compiles and runs one crate for each backend of the facade alone, and one for all of them.
+/// Compiles and runs one crate without a backend, one for each backend of the facade alone, and one
+/// for all of them.
 pub(super) fn run(workspace: &Workspace, packages: &[&Package]) -> Result<bool> {
     let root = workspace.target.join("consumers");
     if root.exists() {
@@ -36,9 +44,10 @@ pub(super) fn run(workspace: &Workspace, packages: &[&Package]) -> Result<bool> 
         return Err(format!("{FACADE} is not published").into());
     };
     let backends = backends(facade);
-    let mut consumers: Vec<Vec<&str>> = backends.iter().map(|one| vec![*one]).collect();
+    let mut consumers = vec![Vec::new()];
+    consumers.extend(backends.iter().map(|one| vec![*one]));
     if backends.len() > 1 {
-        consumers.push(backends);
+        consumers.push(backends.clone());
     }
 
     let mut manifest = "[workspace]\nresolver = \"3\"\nmembers = [\"on-*\"]\n".to_owned();
@@ -52,8 +61,11 @@ pub(super) fn run(workspace: &Workspace, packages: &[&Package]) -> Result<bool> 
     fs::copy(workspace.root.join("Cargo.lock"), root.join("Cargo.lock"))?;
 
     let names: Vec<String> = consumers.iter().map(|backends| name(backends)).collect();
-    for (name, backends) in names.iter().zip(&consumers) {
-        write(&root.join(name), name, backends, &facade.version)?;
+    for (name, chosen) in names.iter().zip(&consumers) {
+        let folder = root.join(name);
+        fs::create_dir_all(folder.join("src"))?;
+        fs::write(folder.join("Cargo.toml"), manifest_of(name, chosen, &facade.version))?;
+        fs::write(folder.join("src/main.rs"), program(chosen, &backends))?;
     }
     let mut all_well = true;
     for name in &names {
@@ -75,6 +87,7 @@ fn backends(facade: &Package) -> Vec<&str> {
 
 fn name(backends: &[&str]) -> String {
     match backends {
+        [] => "on-none".to_owned(),
         [one] => format!("on-{one}"),
         _ => "on-all".to_owned(),
     }
@@ -102,35 +115,47 @@ fn profiles(workspace: &Workspace) -> Result<String> {
     Ok(toml::to_string(&kept)?)
 }
 
-fn write(folder: &Path, name: &str, backends: &[&str], version: &str) -> Result<()> {
-    let features: Vec<String> = backends.iter().map(|one| format!("'{one}'")).collect();
+fn manifest_of(name: &str, chosen: &[&str], version: &str) -> String {
+    let features: Vec<String> = chosen.iter().map(|one| format!("'{one}'")).collect();
     let features = features.join(", ");
-    let manifest = format!(
+    format!(
         "{}\n[dependencies]\n{FACADE} = {{ version = '{version}', default-features = false, \
-         features = [{features}] }}\ntokio = {{ version = '1', features = ['macros', 'rt'] }}\n",
+         features = [{features}] }}\n{RECORDER} = '{version}'\n\
+         tokio = {{ version = '1', features = ['macros', 'rt'] }}\n",
         MANIFEST.replace("[package]", &format!("[package]\nname = \"{name}\""))
-    );
-    fs::create_dir_all(folder.join("src"))?;
-    fs::write(folder.join("Cargo.toml"), manifest)?;
-    fs::write(folder.join("src/main.rs"), program(backends))?;
-    Ok(())
+    )
 }
 
-/// Returns a program that opens each backend by configuration, and gets a hit where no server is
-/// needed for it.
-fn program(backends: &[&str]) -> String {
-    let mut body = String::new();
-    for backend in backends {
-        let _ = writeln!(body, "    open(\"{backend}\").await;");
-        if *backend == LOCAL {
-            body.push_str("    hit().await;\n");
+/// Returns a program that opens each backend by configuration, gets a hit where no server is needed
+/// for it, and is told by the cache which of the others, and what of theirs, it was compiled
+/// without.
+fn program(chosen: &[&str], all: &[&str]) -> String {
+    let mut calls = Vec::new();
+    let mut functions = BTreeSet::new();
+    for backend in all {
+        if chosen.contains(backend) {
+            calls.push(format!("open(\"{backend}\").await;"));
+            functions.insert(include_str!("consumer/open.rs.txt"));
+        } else {
+            calls.push(format!("absent(\"{backend}\").await;"));
+            functions.insert(include_str!("consumer/absent.rs.txt"));
         }
     }
-    let hit = if backends.contains(&LOCAL) { include_str!("consumer/hit.rs.txt") } else { "" };
-    let open = include_str!("consumer/open.rs.txt");
-    format!(
-        "#[tokio::main(flavor = \"current_thread\")]\nasync fn main() {{\n{body}}}\n\n{open}{hit}"
-    )
+    if chosen.contains(&LOCAL) {
+        calls.push("hit().await;".to_owned());
+        functions.insert(include_str!("consumer/hit.rs.txt"));
+    }
+    if chosen.contains(&ENCRYPTABLE) {
+        calls.push("unencrypted().await;".to_owned());
+        functions.insert(include_str!("consumer/unencrypted.rs.txt"));
+    }
+    let mut program = "#[tokio::main(flavor = \"current_thread\")]\nasync fn main() {\n".to_owned();
+    for call in calls {
+        let _ = writeln!(program, "    {call}");
+    }
+    program.push_str("}\n");
+    program.extend(functions);
+    program
 }
 
 #[cfg(test)]
@@ -148,8 +173,18 @@ mod tests {
 
     #[test]
     fn only_the_local_backend_must_hit() {
-        assert!(program(&["moka"]).contains("hit().await"));
-        assert!(!program(&["redis"]).contains("hit()"));
-        assert_eq!(program(&["moka", "redis"]).matches("open(\"").count(), 2);
+        let all = ["moka", "redis"];
+        assert!(program(&["moka"], &all).contains("hit().await"));
+        assert!(!program(&["redis"], &all).contains("hit()"));
+        assert_eq!(program(&all, &all).matches("open(\"").count(), 2);
+    }
+
+    #[test]
+    fn what_was_not_chosen_must_say_that_it_is_absent() {
+        let all = ["moka", "redis"];
+        assert_eq!(program(&[], &all).matches("absent(\"").count(), 2);
+        assert!(program(&["moka"], &all).contains("absent(\"redis\")"));
+        assert!(program(&["redis"], &all).contains("unencrypted().await"));
+        assert!(!program(&all, &all).contains("absent("));
     }
 }

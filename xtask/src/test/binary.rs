@@ -90,7 +90,8 @@ impl Binary {
         Ok(libtest::listed(&process::output_of(&mut command)?))
     }
 
-    /// Runs the binary's tests, or only these of them, and tells them where the servers are.
+    /// Runs the binary's tests, or only these of them, ignored ones too, and tells them where the
+    /// servers are.
     ///
     /// # Errors
     ///
@@ -106,6 +107,8 @@ impl Binary {
         if let Some(only) = only {
             command.arg("--exact").args(only);
         }
+        // Whatever is ignored needs something rare, and is asked for where that is there.
+        command.arg("--include-ignored");
         libtest::run(&mut command, voice)
     }
 

@@ -8,6 +8,7 @@ use crate::process::{Result, heading};
 use crate::test::binary::Binary;
 use crate::test::grid::Grid;
 use crate::test::libtest::{Case, Counts, Outcome, Transcript};
+use crate::test::rare;
 use crate::test::row::{Place, Row};
 
 /// The sum of everything that was run.
@@ -19,6 +20,8 @@ pub(crate) struct Report {
     /// What is wrong besides: each counts like a failed test.
     complaints: Vec<String>,
     grid: Grid,
+    /// The backends that somebody else runs, which are lanes only where they do.
+    given: BTreeSet<String>,
     /// What can't be run here, with the reason.
     not_run: BTreeSet<String>,
 }
@@ -83,6 +86,9 @@ impl Report {
 
     /// Takes note of a case that a backend has, without having run it.
     pub(crate) fn list(&mut self, row: &Row, place: Place) {
+        if rare::is_given(row) {
+            self.given.insert(row.to_string());
+        }
         self.grid.add(row, place, true);
     }
 
@@ -138,12 +144,14 @@ impl Report {
     }
 
     fn json(&self, lanes: &[&str]) -> Value {
-        let lanes: Vec<&str> = lanes.iter().copied().chain(self.grid.backends()).collect();
+        let backends = self.grid.backends().filter(|name| !self.given.contains(*name));
+        let lanes: Vec<&str> = lanes.iter().copied().chain(backends).collect();
         let (groups, backends) = self.grid.json();
         json!({
             "groups": groups,
             "backends": backends,
             "lanes": lanes,
+            "given": self.given,
             "not_run": self.not_run,
             "failed": self.failed(),
         })
@@ -212,9 +220,14 @@ mod tests {
         let (row, place) =
             Row::of_case("tasker-cache-moka", "", "conformance::get::a_miss").unwrap();
         report.list(&row, place);
+        let (row, place) =
+            Row::of_case("tasker-cache-tests", "given", "given_redis::conformance::get::a_miss")
+                .unwrap();
+        report.list(&row, place);
         report.leave_out("dragonfly", "not here");
         let json = report.json(&["tests", "doc"]);
         assert_eq!(json["lanes"], json!(["tests", "doc", "moka"]));
+        assert_eq!(json["given"], json!(["tests/given/given_redis"]));
         assert_eq!(json["not_run"], json!(["dragonfly (not here)"]));
         assert_eq!(json["backends"][0]["cases"]["get"], json!(1));
     }

@@ -4,14 +4,12 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use crate::process::{self, Result, Voice};
-use crate::servers::{Server, Servers};
+use crate::servers::Servers;
 use crate::test::binary::{self, Binary};
+use crate::test::rare;
 use crate::test::report::Report;
 use crate::test::row::{self, Row};
 use crate::workspace::{Package, Workspace};
-
-/// The module and file name of tests that need a server which not every machine can have.
-const RARE: (&str, Server) = ("dragonfly", Server::Dragonfly);
 
 /// Which of the tests that were compiled are run.
 #[derive(Clone, Copy, Debug)]
@@ -117,22 +115,23 @@ impl<'a> Session<'a> {
                 let mend = "`cargo xtask matrix --list` names the backends";
                 self.report.complain(format!("lane {lane}: there is none; {mend}"));
             }
-            if lane.ends_with(RARE.0) && !self.servers.has(RARE.1) {
-                self.report.complain(format!("lane {lane}: {}", RARE.1.absence()));
+            let absences: Vec<_> =
+                rows.iter().filter_map(|row| rare::absence(row, &self.servers)).collect();
+            if !rows.is_empty() && absences.len() == rows.len() {
+                let why: Vec<String> = absences.into_iter().map(|(_, why)| why).collect();
+                self.report.complain(format!("lane {lane}: {}", why.join("; ")));
             }
             wanted.extend(rows.into_iter().cloned());
         }
         Chosen { grid, wanted }
     }
 
-    /// Tells whether a test needs the server that need not be here, and is not; says so at the end.
+    /// Tells whether a test needs what this machine does not have; says so at the end.
     fn leaves_out(&mut self, binary: &Binary, path: &str) -> bool {
-        let (word, server) = RARE;
-        let is_left_out = !self.servers.has(server)
-            && binary.is_integration_test()
-            && binary.row_of(path).names(word);
-        if is_left_out {
-            self.report.leave_out(word, &server.absence());
+        let absence = rare::absence(&binary.row_of(path), &self.servers);
+        let is_left_out = absence.is_some() && binary.is_integration_test();
+        if let Some((name, why)) = absence.filter(|_| is_left_out) {
+            self.report.leave_out(name, &why);
         }
         is_left_out
     }

@@ -94,6 +94,22 @@ impl<'a> Manifest<'a> {
         self.get(&["workspace", "package", "version"])?.as_str()
     }
 
+    /// Returns which of these a published package does not say of itself: whoever looks for a crate
+    /// finds it by them, and reads its documentation with all features.
+    pub(crate) fn untold(&self) -> Vec<&'static str> {
+        let told: [(&str, &[&str]); 5] = [
+            ("description", &["package", "description"]),
+            ("readme", &["package", "readme"]),
+            ("keywords", &["package", "keywords"]),
+            ("categories", &["package", "categories"]),
+            ("metadata.docs.rs", &["package", "metadata", "docs", "rs", "all-features"]),
+        ];
+        told.into_iter()
+            .filter(|(_, path)| self.get(path).is_none())
+            .map(|(name, _)| name)
+            .collect()
+    }
+
     fn own_metadata(&self) -> Vec<Finding> {
         let is_inherited = |path: &[&str]| self.get(path).and_then(DeValue::as_bool) == Some(true);
         let mut findings = Vec::new();

@@ -14,8 +14,11 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.ending("/Cargo.toml") {
         // That a manifest can't be parsed is found elsewhere.
-        if Manifest::parse(file).is_ok_and(|manifest| manifest.is_published()) {
+        if let Ok(manifest) = Manifest::parse(file)
+            && manifest.is_published()
+        {
             let folder = file.path.trim_end_matches("Cargo.toml");
+            findings.extend(untold(&manifest, file.path));
             findings.extend(licences(tree, folder));
             findings.extend(readme(tree, folder));
         }
@@ -23,6 +26,13 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     findings.extend(readme(tree, ""));
     findings.extend(notes(tree));
     findings
+}
+
+fn untold(manifest: &Manifest<'_>, path: &str) -> Option<Finding> {
+    let untold = manifest.untold();
+    let mend = "say it under `[package]`";
+    let what = || format!("says nothing of {}", untold.join(", "));
+    (!untold.is_empty()).then(|| Finding::at(path, what(), mend))
 }
 
 fn licences(tree: &Tree, folder: &str) -> Vec<Finding> {
@@ -67,6 +77,9 @@ mod tests {
 
     const WORKSPACE: &str = "[workspace.package]\nversion = \"0.2.0\"\n";
 
+    const ONE: &str = "[package]\ndescription = \"One\"\nreadme = \"README.md\"\nkeywords = []\n\
+                       categories = []\n[package.metadata.docs.rs]\nall-features = true\n";
+
     fn findings(changed: &[(&str, &str)]) -> Vec<String> {
         let mut files = vec![
             (ROOT, WORKSPACE),
@@ -74,7 +87,7 @@ mod tests {
             (NOTES, "# Changelog\n\n## [0.2.0], 2026-01-01\n"),
             ("LICENSE-APACHE", "apache"),
             ("LICENSE-MIT", "mit"),
-            ("one/Cargo.toml", "[package]"),
+            ("one/Cargo.toml", ONE),
             ("one/README.md", "# One"),
             ("one/LICENSE-APACHE", "apache"),
             ("one/LICENSE-MIT", "mit"),
@@ -96,8 +109,16 @@ mod tests {
     #[test]
     fn what_a_new_package_lacks_is_caught() {
         let lacking = ["two/LICENSE-APACHE", "two/LICENSE-MIT", "two/README.md"];
-        assert_eq!(findings(&[("two/Cargo.toml", "[package]")]), lacking);
+        assert_eq!(findings(&[("two/Cargo.toml", ONE)]), lacking);
         assert_eq!(findings(&[("two/Cargo.toml", "[package]\npublish = false")]), [""; 0]);
+    }
+
+    #[test]
+    fn a_package_that_does_not_introduce_itself_is_caught() {
+        for line in ONE.lines().filter(|line| line.contains('=')) {
+            let without = ONE.replace(line, "");
+            assert_eq!(findings(&[("one/Cargo.toml", &without)]), ["one/Cargo.toml"], "{line}");
+        }
     }
 
     #[test]

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 /// A fault of the network between client and server.
 ///
+/// What goes wrong with a backend's operations, past any network, is a [`Fault`](crate::Fault).
+///
 /// A *chunk* is what one read from a socket returned, at most 16 KiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Fault {
+pub enum NetworkFault {
     /// Delivers every chunk this much later, in each direction: a round trip takes twice as long.
     /// Chunks that follow each other closely are all on their way at the same time.
     Latency(Duration),
@@ -34,7 +36,7 @@ pub enum Fault {
     Refuse,
 }
 
-impl Fault {
+impl NetworkFault {
     /// Tells whether chunks of this direction are held back.
     pub(crate) fn holds(self, direction: Direction) -> bool {
         matches!(self, Self::BlackHole(held) if held == Direction::Both || held == direction)

@@ -10,7 +10,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use crate::proxy::shared::Shared;
-use crate::proxy::{Direction, Fault};
+use crate::proxy::{Direction, NetworkFault};
 
 /// The longest chunk, in bytes.
 const CHUNK: usize = 16 * 1024;
@@ -106,19 +106,19 @@ async fn deliver<W: AsyncWrite + Unpin>(
 ) -> io::Result<()> {
     let mischief = if direction == Direction::ToClient { shared.mischief() } else { None };
     match mischief {
-        Some(Fault::ResetMidReply) => {
+        Some(NetworkFault::ResetMidReply) => {
             to.write_all(&bytes[..bytes.len() / 2]).await?;
             Err(io::ErrorKind::ConnectionReset.into())
         }
-        Some(Fault::Slices) => {
+        Some(NetworkFault::Slices) => {
             for byte in bytes {
                 to.write_all(&[*byte]).await?;
                 yield_now().await;
             }
             Ok(())
         }
-        Some(Fault::Garbage) => to.write_all(&garbled(bytes, shared)).await,
-        Some(Fault::DuplicateReplies) => {
+        Some(NetworkFault::Garbage) => to.write_all(&garbled(bytes, shared)).await,
+        Some(NetworkFault::DuplicateReplies) => {
             to.write_all(bytes).await?;
             to.write_all(bytes).await
         }

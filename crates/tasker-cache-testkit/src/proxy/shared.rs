@@ -8,12 +8,12 @@ use tokio::sync::watch;
 
 use crate::proxy::counts::Counters;
 use crate::proxy::doors::Doors;
-use crate::proxy::{Counts, Direction, Fault, Upstream};
+use crate::proxy::{Counts, Direction, NetworkFault, Upstream};
 
 /// What the proxy does at the moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct State {
-    pub(crate) fault: Option<Fault>,
+    pub(crate) fault: Option<NetworkFault>,
     /// Whether the fault ends with the first reply chunk that it happens to.
     is_once: bool,
     /// How often all connections were dropped.
@@ -45,9 +45,9 @@ impl Shared {
         self.doors.address()
     }
 
-    pub(crate) fn set(&self, fault: Option<Fault>, is_once: bool) {
-        let is_once = is_once && fault.is_some_and(Fault::is_of_chunks);
-        if fault == Some(Fault::Refuse) {
+    pub(crate) fn set(&self, fault: Option<NetworkFault>, is_once: bool) {
+        let is_once = is_once && fault.is_some_and(NetworkFault::is_of_chunks);
+        if fault == Some(NetworkFault::Refuse) {
             self.doors.close();
         } else if let Err(error) = self.doors.reopen() {
             panic!("the proxy can't have its port {} back: {error}", self.address());
@@ -55,7 +55,7 @@ impl Shared {
         self.state.send_modify(|state| *state = State { fault, is_once, ..*state });
     }
 
-    pub(crate) fn fault(&self) -> Option<Fault> {
+    pub(crate) fn fault(&self) -> Option<NetworkFault> {
         self.state.borrow().fault
     }
 
@@ -69,10 +69,12 @@ impl Shared {
 
     /// Returns how long a chunk that has just come in is to be delayed.
     pub(crate) fn delay(&self, direction: Direction) -> Duration {
-        let is_delay = |fault: &Fault| matches!(fault, Fault::Latency(_) | Fault::Jitter { .. });
+        let is_delay = |fault: &NetworkFault| {
+            matches!(fault, NetworkFault::Latency(_) | NetworkFault::Jitter { .. })
+        };
         match self.fault_for(direction, is_delay) {
-            Some(Fault::Latency(delay)) => delay,
-            Some(Fault::Jitter { least, most }) => {
+            Some(NetworkFault::Latency(delay)) => delay,
+            Some(NetworkFault::Jitter { least, most }) => {
                 least + most.saturating_sub(least).mul_f64(self.random(fastrand::Rng::f64))
             }
             _ => Duration::ZERO,
@@ -80,16 +82,20 @@ impl Shared {
     }
 
     /// Returns what is to be done to a reply chunk that is about to be delivered.
-    pub(crate) fn mischief(&self) -> Option<Fault> {
-        let is_mischief = |fault: &Fault| {
-            use Fault::{DuplicateReplies, Garbage, ResetMidReply, Slices};
+    pub(crate) fn mischief(&self) -> Option<NetworkFault> {
+        let is_mischief = |fault: &NetworkFault| {
+            use NetworkFault::{DuplicateReplies, Garbage, ResetMidReply, Slices};
             matches!(fault, ResetMidReply | Slices | Garbage | DuplicateReplies)
         };
         self.fault_for(Direction::ToClient, is_mischief)
     }
 
     /// Returns the fault if it is of this kind and happens in this direction, once if it is so set.
-    fn fault_for(&self, direction: Direction, is_kind: impl Fn(&Fault) -> bool) -> Option<Fault> {
+    fn fault_for(
+        &self,
+        direction: Direction,
+        is_kind: impl Fn(&NetworkFault) -> bool,
+    ) -> Option<NetworkFault> {
         let mut found = None;
         self.state.send_if_modified(|state| {
             let is_used = state.is_once && direction == Direction::ToClient;

@@ -36,6 +36,12 @@ pub(crate) trait Service: Send + Sync {
     /// Returns the arguments with which the program is started.
     fn args(&self, program: &Path, place: &Place) -> Vec<OsString>;
 
+    /// Writes what the program reads when it starts; nothing by default.
+    fn prepare(&self, place: &Place) -> io::Result<()> {
+        let _ = place;
+        Ok(())
+    }
+
     /// Makes a round trip and returns the pid of whoever answered, if it says it; then whatever
     /// else makes the server ready.
     fn ready(&self, place: &Place) -> impl Future<Output = io::Result<Option<u32>>> + Send;
@@ -89,6 +95,11 @@ impl<S: Service> Daemon<S> {
 
     pub(crate) fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// Tells whether the server has a unix socket in place of a port.
+    pub(crate) fn has_no_port(&self) -> bool {
+        self.service.ports().is_none()
     }
 
     /// Returns the pid; panics if the server does not run.
@@ -194,7 +205,9 @@ async fn launch<S: Service>(
     let logged = place.log_len();
     let failed =
         |how: String| Failure::Other(StartError::failed(program, how, place.log_tail(logged)));
-    let started = Supervised::start(path, &service.args(path, place), place);
+    let started = service
+        .prepare(place)
+        .and_then(|()| Supervised::start(path, &service.args(path, place), place));
     let mut process = started.map_err(|error| Failure::Other(StartError::io(program, error)))?;
     let deadline = Instant::now() + PATIENCE;
     loop {

@@ -5,7 +5,7 @@ mod service;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -13,6 +13,7 @@ use tokio::time::timeout;
 pub use self::builder::RedisBuilder;
 use self::service::RedisService;
 pub(crate) use self::service::field;
+use crate::server::control::control;
 use crate::server::daemon::Daemon;
 use crate::server::{Program, Reply, StartError, TlsFiles};
 
@@ -38,6 +39,8 @@ const COMMAND: Duration = Duration::from_secs(60);
 pub struct RedisServer {
     daemon: Daemon<RedisService>,
 }
+
+control!(RedisServer);
 
 impl RedisServer {
     /// Starts a plain `redis-server`.
@@ -78,34 +81,6 @@ impl RedisServer {
         self.daemon.service().program
     }
 
-    /// Returns the address it listens on; it is kept over restarts.
-    ///
-    /// # Panics
-    ///
-    /// If it listens on a unix socket only.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        let is_unix = self.daemon.service().is_unix();
-        assert!(!is_unix, "a server on a unix socket has no address: use its `socket()`");
-        self.daemon.place().address()
-    }
-
-    /// Returns the port it listens on; it is kept over restarts.
-    ///
-    /// # Panics
-    ///
-    /// If it listens on a unix socket only.
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        self.address().port()
-    }
-
-    /// Returns the file of its unix socket, if it was started with one.
-    #[must_use]
-    pub fn socket(&self) -> Option<PathBuf> {
-        self.daemon.service().is_unix().then(|| self.daemon.place().socket())
-    }
-
     /// Returns its URL, with the credentials of its user or else its password, percent-encoded.
     ///
     /// `redis://127.0.0.1:PORT`, `rediss://…` with TLS, `unix://…/socket` on a unix socket.
@@ -139,56 +114,6 @@ impl RedisServer {
     #[must_use]
     pub fn url_at(&self, address: SocketAddr) -> String {
         self.daemon.service().url(address)
-    }
-
-    /// Returns the pid of the server's process; each start has another.
-    ///
-    /// # Panics
-    ///
-    /// If it was stopped or killed.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.daemon.pid()
-    }
-
-    /// Tells whether the process is there, paused or not.
-    #[must_use]
-    pub fn is_running(&self) -> bool {
-        self.daemon.is_running()
-    }
-
-    /// Stops the process where it is (SIGSTOP); returns when it stands.
-    ///
-    /// Its connections stay open, and the kernel accepts further ones, but nobody answers.
-    ///
-    /// # Panics
-    ///
-    /// If it does not run.
-    pub fn pause(&self) {
-        self.daemon.pause();
-    }
-
-    /// Lets a paused process go on (SIGCONT): it then answers all that was sent meanwhile.
-    ///
-    /// # Panics
-    ///
-    /// If it does not run.
-    pub fn resume(&self) {
-        self.daemon.resume();
-    }
-
-    /// Kills the process (SIGKILL) and waits until it is gone; nothing if it does not run.
-    pub async fn kill(&self) {
-        self.daemon.kill().await;
-    }
-
-    /// Asks the process to end (SIGTERM) and waits until it is gone; nothing if it does not run.
-    ///
-    /// # Panics
-    ///
-    /// If it is still there after 20 s, as a paused one is.
-    pub async fn stop(&self) {
-        self.daemon.stop().await;
     }
 
     /// Starts it on the same port with nothing in it; kills it first if it still runs.
@@ -303,11 +228,5 @@ impl RedisServer {
     pub fn ca_file(&self) -> PathBuf {
         let files = self.tls_files();
         files.unwrap_or_else(|| panic!("the server was started without TLS")).ca()
-    }
-
-    /// Returns the folder that holds the server's log and data; it is removed with the server.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        self.daemon.place().folder()
     }
 }

@@ -102,10 +102,6 @@ impl RedisService {
         }
     }
 
-    pub(super) fn is_unix(&self) -> bool {
-        self.is_unix
-    }
-
     pub(super) fn url(&self, address: SocketAddr) -> String {
         let scheme = if self.tls.is_some() { "rediss" } else { "redis" };
         format!("{scheme}://{}{address}", self.credentials())

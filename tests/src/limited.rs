@@ -1,0 +1,85 @@
+//! A store that lacks something which others have.
+
+use std::slice;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tasker_cache_core::{
+    Backend, Entry, Error, ErrorKind, Fill, Key, Lease, Lookup, Operation, Prefix, Profile, Result,
+    Ttl,
+};
+
+use crate::sim::Sim;
+
+/// A simulated store without prefixes, or with a key that nobody may delete.
+#[derive(Clone, Debug)]
+pub struct Limited {
+    store: Sim,
+    can_delete_prefix: bool,
+    locked: Option<Key>,
+}
+
+impl Limited {
+    /// Makes a store whose prefixes can't be deleted.
+    #[must_use]
+    pub fn to_keys(store: Sim) -> Self {
+        Self { store, can_delete_prefix: false, locked: None }
+    }
+
+    /// Makes a store that refuses to delete one key.
+    #[must_use]
+    pub fn but_for(key: Key, store: Sim) -> Self {
+        Self { store, can_delete_prefix: true, locked: Some(key) }
+    }
+
+    fn check(&self, keys: &[Key]) -> Result<()> {
+        let denied = Error::new(ErrorKind::PermissionDenied, Operation::Delete, "sim");
+        let is_locked = self.locked.as_ref().is_some_and(|locked| keys.contains(locked));
+        if is_locked { Err(denied) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Backend for Limited {
+    async fn get(&self, key: &Key) -> Result<Option<Entry>> {
+        self.store.get(key).await
+    }
+
+    async fn get_or_lease(&self, key: &Key, hold: Duration) -> Result<Lookup> {
+        self.store.get_or_lease(key, hold).await
+    }
+
+    async fn fill(&self, lease: Lease, entry: Entry, ttl: Ttl) -> Result<Fill> {
+        self.store.fill(lease, entry, ttl).await
+    }
+
+    async fn set(&self, key: &Key, entry: Entry, ttl: Ttl) -> Result<()> {
+        self.store.set(key, entry, ttl).await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<bool> {
+        self.check(slice::from_ref(key))?;
+        self.store.delete(key).await
+    }
+
+    async fn delete_many(&self, keys: &[Key]) -> Result<()> {
+        self.check(keys)?;
+        self.store.delete_many(keys).await
+    }
+
+    async fn delete_prefix(&self, prefix: &Prefix) -> Result<u64> {
+        if self.can_delete_prefix {
+            self.store.delete_prefix(prefix).await
+        } else {
+            Err(Error::new(ErrorKind::Unsupported, Operation::DeletePrefix, "sim"))
+        }
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.store.ping().await
+    }
+
+    fn profile(&self) -> Profile {
+        self.store.profile().can_delete_prefix(self.can_delete_prefix)
+    }
+}
