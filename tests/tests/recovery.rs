@@ -229,7 +229,7 @@ async fn close_tries_once_more_and_tells_what_is_left() {
 
     let left = cache.close().await;
     assert_eq!((left.keys, left.prefixes), (1, 1));
-    assert_eq!(left.to_string(), "1 keys and 1 prefixes left to invalidate");
+    assert_eq!(left.to_string(), "1 key and 1 prefix left to invalidate");
 
     store.reachable(true);
     assert!(cache.close().await.is_empty());

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::inner::Inner;
 use crate::ledger::{Snapshot, Target};
+use crate::status;
 use crate::targets;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -289,7 +290,10 @@ impl Leftover {
 
 impl fmt::Display for Leftover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} keys and {} prefixes left to invalidate", self.keys, self.prefixes)
+        if self.is_empty() {
+            return f.write_str("nothing left to invalidate");
+        }
+        write!(f, "{} left to invalidate", status::targets(self.keys, self.prefixes))
     }
 }
 

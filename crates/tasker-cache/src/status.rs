@@ -8,8 +8,8 @@ use serde::{Serialize, Serializer};
 use tasker_cache_breaker::CircuitState;
 use tasker_cache_core::{Backend, Scope};
 
-use crate::Counters;
 use crate::inner::Inner;
+use crate::{Bypass, Counters};
 
 /// A snapshot of one cache: for people by `Display`, for machines by `Serialize`.
 #[derive(Clone, Debug, Serialize)]
@@ -108,22 +108,21 @@ impl fmt::Display for Status {
             write!(f, ", circuit {circuit}")?;
         }
         if let Some(entries) = self.entries {
-            write!(f, ", {entries} entries")?;
+            write!(f, ", {}", counted(entries, "entry", "entries"))?;
         }
         if let Some(bytes) = self.bytes {
-            write!(f, " of {bytes} bytes")?;
+            write!(f, " of {}", counted(bytes, "byte", "bytes"))?;
         }
         let Pending { keys, prefixes } = self.pending;
         if keys + prefixes > 0 {
-            write!(f, ", pending invalidations: {keys} keys and {prefixes} prefixes")?;
+            write!(f, ", pending invalidations: {}", targets(keys, prefixes))?;
         }
         let Counters { hits, misses, failed_reads, loads, coalesced, .. } = self.counters;
-        write!(
-            f,
-            "; {hits} hits, {misses} misses, {failed_reads} failed, {} bypassed; \
-             {loads} loads, {coalesced} shared",
-            self.counters.bypassed()
-        )?;
+        let hits = counted(hits, "hit", "hits");
+        let misses = counted(misses, "miss", "misses");
+        write!(f, "; {hits}, {misses}, {failed_reads} failed, ")?;
+        self.counters.fmt_bypassed(f)?;
+        write!(f, "; {}, {coalesced} coalesced", counted(loads, "load", "loads"))?;
         for (path, region) in &self.regions {
             if !region.is_enabled {
                 write!(f, "; region '{path}' disabled by the usage rule")?;
@@ -131,6 +130,40 @@ impl fmt::Display for Status {
         }
         Ok(())
     }
+}
+
+impl Counters {
+    /// Writes how many reads did not ask, and why: the reasons that there were.
+    fn fmt_bypassed(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bypassed", self.bypassed())?;
+        let reasons: Vec<String> = [
+            (self.bypassed_disabled, Bypass::Disabled),
+            (self.bypassed_usage, Bypass::Usage),
+            (self.bypassed_operator, Bypass::Operator),
+            (self.bypassed_circuit, Bypass::Circuit),
+            (self.bypassed_pending, Bypass::Pending),
+        ]
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, reason)| format!("{reason} {count}"))
+        .collect();
+        if reasons.is_empty() { Ok(()) } else { write!(f, " ({})", reasons.join(", ")) }
+    }
+}
+
+/// Words how many keys and prefixes there are.
+pub(crate) fn targets(keys: usize, prefixes: usize) -> String {
+    let keys = counted(keys, "key", "keys");
+    format!("{keys} and {}", counted(prefixes, "prefix", "prefixes"))
+}
+
+fn counted<N: Copy + PartialEq + From<u8> + fmt::Display>(
+    count: N,
+    one: &str,
+    more: &str,
+) -> String {
+    let noun = if count == N::from(1) { one } else { more };
+    format!("{count} {noun}")
 }
 
 #[expect(
