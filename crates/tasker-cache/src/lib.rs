@@ -1,6 +1,7 @@
 //! A read-through cache in front of a database.
 #![doc = include_str!("../README.md")]
 
+mod backends;
 mod builder;
 mod cache;
 mod codec;

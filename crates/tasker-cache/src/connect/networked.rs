@@ -45,7 +45,7 @@ pub(super) async fn redis(name: &'static str, resolved: &Resolved) -> Cache {
 }
 
 #[cfg(feature = "memcached")]
-pub(super) async fn memcached(resolved: &Resolved) -> Cache {
+pub(super) async fn memcached(name: &'static str, resolved: &Resolved) -> Cache {
     use tasker_cache_memcached::{ConfigError, Memcached, MemcachedConfig, Ring};
 
     use super::breaker;
@@ -62,12 +62,12 @@ pub(super) async fn memcached(resolved: &Resolved) -> Cache {
         Ok(servers) if servers.len() > 1 => {
             let ring = Ring::new(servers, resolved.breaker.map(breaker));
             let ready = ring.ready().await;
-            made(ring, Memcached::NAME, NO_MEMCACHED, ready, resolved)
+            made(ring, name, NO_MEMCACHED, ready, resolved)
         }
         Ok(servers) => match servers.into_iter().next() {
             Some(server) => {
                 let ready = server.ready().await;
-                made(server, Memcached::NAME, NO_MEMCACHED, ready, resolved)
+                made(server, name, NO_MEMCACHED, ready, resolved)
             }
             None => stand_in(resolved),
         },
