@@ -4,18 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use tasker_cache::backend::ErrorKind;
 use tasker_cache::{BreakerSettings, Config};
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-fn read(path: &str) -> String {
-    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
+use tasker_cache_tests::tree::{self, read, root};
 
 /// The pages of the tree below a folder by their path from the root.
 fn pages_below(folder: &str) -> BTreeMap<String, String> {
@@ -220,46 +212,44 @@ fn every_chore_and_package_that_a_command_names_is_there() {
     assert!(seen >= 10, "the commands are found");
 }
 
-/// The text of every Rust source of the crates.
-fn sources() -> String {
-    fn collect(folder: &Path, into: &mut String) {
-        for entry in fs::read_dir(folder).expect("it can be listed") {
-            let path = entry.expect("it can be listed").path();
-            if path.is_dir() {
-                collect(&path, into);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                into.push_str(&fs::read_to_string(&path).expect("it is text"));
-            }
-        }
+/// Tells whether something of this name is defined: a function, or a type, constant or variant.
+fn is_defined(name: &str, sources: &str) -> bool {
+    let after = |words: &str, ends: &str| {
+        sources
+            .match_indices(&format!("{words}{name}"))
+            .any(|(at, found)| sources[at + found.len()..].starts_with(|c: char| ends.contains(c)))
+    };
+    if name.starts_with(char::is_lowercase) {
+        return after("fn ", "(<");
     }
-    let mut text = String::new();
-    collect(&root().join("crates"), &mut text);
-    text
+    ["struct ", "enum ", "trait ", "type ", "const "].iter().any(|kind| after(kind, " <:{(;"))
+        || after("\n    ", ",( {")
+        || after("\n        ", ",( {")
 }
 
 #[test]
 fn every_item_that_the_book_names_is_in_the_code() {
-    let sources = sources();
-    let words: BTreeSet<&str> = sources.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let sources = tree::sources("crates").into_values().collect::<String>();
+    let is_name =
+        |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_');
     let mut seen = 0;
     for (path, page) in pages_below("docs/src") {
         for text in ticked(&page) {
             let name = text.split(['(', '<']).next().unwrap_or_default();
             let parts: Vec<&str> = name.split("::").collect();
-            let is_path = parts.len() > 1
+            if parts.len() > 1
                 && parts[0].starts_with(char::is_uppercase)
-                && parts.iter().all(|part| {
-                    !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_')
-                });
-            if is_path {
+                && parts.iter().all(is_name)
+            {
                 for part in &parts {
-                    assert!(words.contains(part), "{path}: `{text}`, but there is no {part}");
+                    assert!(is_defined(part, &sources), "{path}: `{text}`: there is no {part}");
                 }
                 seen += 1;
             }
         }
     }
     assert!(seen >= 20, "the items are found");
+    assert!(!is_defined("nothing", &sources) && !is_defined("Nowhere", &sources));
 }
 
 /// The line that makes the user, and what it allows.

@@ -9,6 +9,23 @@ use tasker_cache::config::BackendName;
 use tasker_cache::{Config, Counters};
 use tasker_cache_tests::tree::{self, read, rows, ticked};
 
+/// The rows of each key's table below a heading, which each have a heading with the table's name.
+fn keys(text: &str, heading: &str) -> Vec<Vec<String>> {
+    let (_, section) = text.split_once(&format!("\n{heading}\n")).expect("the heading is there");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let mut keys = Vec::new();
+    for part in section.split("\n### `[").skip(1) {
+        let (table, _) = part.split_once("]`\n").expect("the heading names a table");
+        for mut row in rows(&format!("\n{part}"), &format!("{table}]`")) {
+            if row[0] != "key" {
+                row[0] = format!("{table}.{}", row[0].trim_matches('`'));
+                keys.push(row);
+            }
+        }
+    }
+    keys
+}
+
 fn features() -> toml::Table {
     let manifest: toml::Table = read("crates/tasker-cache/Cargo.toml").parse().expect("it is TOML");
     manifest["features"].as_table().expect("it has features").clone()
@@ -17,13 +34,12 @@ fn features() -> toml::Table {
 #[test]
 fn the_chapter_on_configuration_lists_every_key_with_its_default_and_range() {
     let chapter = read("docs/src/configuration.md");
-    let mut listed = rows(&chapter, "## Keys");
-    listed.extend(rows(&chapter, "## Circuit breaker"));
-    listed.retain(|row| row[0] != "key");
+    let mut listed = keys(&chapter, "## Keys");
+    listed.extend(keys(&chapter, "## Circuit breaker"));
 
     for (row, key) in listed.iter().zip(Config::keys()) {
         let default = row[1].trim_matches('`').replace('–', "");
-        assert_eq!(row[0], format!("`{}`", key.key));
+        assert_eq!(row[0], key.key);
         assert_eq!(default, key.default, "{}", key.key);
         assert_eq!(row[2], key.range, "{}", key.key);
     }
@@ -60,14 +76,15 @@ fn the_chapter_on_failures_lists_every_counter_in_order() {
 }
 
 #[test]
-fn the_front_page_lists_every_feature() {
-    let listed: BTreeSet<String> =
-        rows(&read("README.md"), "## Features").iter().flat_map(|row| ticked(&row[0])).collect();
-
+fn both_front_pages_list_every_feature() {
     let there: BTreeSet<String> =
         features().keys().filter(|&name| name != "default").cloned().collect();
 
-    assert_eq!(listed, there);
+    for page in ["README.md", "crates/tasker-cache/README.md"] {
+        let rows = rows(&read(page), "## Features");
+        let listed: BTreeSet<String> = rows.iter().flat_map(|row| ticked(&row[0])).collect();
+        assert_eq!(listed, there, "{page}");
+    }
 }
 
 #[test]

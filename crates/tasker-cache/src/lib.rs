@@ -1,5 +1,17 @@
 //! A read-through cache in front of a database.
 #![doc = include_str!("../README.md")]
+//!
+//! # Where to look
+//!
+//! | for | see |
+//! |---|---|
+//! | making a cache | [`Cache::connect`], [`Cache::from_path`], [`Cache::builder`], [`Cache::noop`] |
+//! | reading through it, and invalidating | [`Region`], [`Usage`], [`Consistency`], [`Invalidation`] |
+//! | what can be given as a key | [`Segments`] |
+//! | configuring it | [`Config`], and [`config`] for what it can get wrong |
+//! | looking at it | [`Cache::status`], [`Status`], [`Counters`] |
+//! | a store of your own | [`backend::Backend`] |
+//! | Tasker's templates and analytics | [`tasker`] |
 
 mod backends;
 mod builder;
