@@ -1,6 +1,7 @@
-//! What the workspace's own tests share: a simulated shared store, the rule they check by, and how
-//! they read what is documented and recorded.
+//! What the workspace's own tests share: a simulated shared store, the rule they check by, a checker
+//! over real processes and servers, and how they read what is documented and recorded.
 
+pub mod chaos;
 #[cfg(doctest)]
 mod documentation;
 pub mod exposition;

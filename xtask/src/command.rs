@@ -13,8 +13,8 @@ Usage: cargo xtask COMMAND
 
   test [LANE…] [-p PACKAGE]  Run the tests; find or install the servers that they need. Lanes: tests
                              (all test binaries), doc (examples in the documentation), loom (every
-                             interleaving), mutants (are the tests' own faults found?), or a backend
-                             or variant of the grid: redis, valkey, …
+                             interleaving), mutants (are the tests' own faults found?), chaos (real
+                             processes under faults), or a backend or variant: redis, valkey, …
   matrix [--list] [--json]   Run (or count) each backend's conformance cases; print the grid.
   check [STEP…]              Check what a test can't see. Steps: format, tidy, workflows, licences,
                              oldest, clippy, features, docs, api, package. Default: all of them.
@@ -23,6 +23,7 @@ Usage: cargo xtask COMMAND
   tidy                       Check the rules of the tree that are matters of text.
   docs                       Build the documentation of the crates and the book.
   bench [NAME]               Run the benchmarks whose name contains NAME. Default: all of them.
+  chaos [BACKEND] [OPTION…]  Check what real processes see under faults; --help tells the options.
   demo                       Run the demo for four seconds and check its figures.
   fuzz [--seconds N]         Fuzz each target for N seconds (20) with nightly Rust.
   publish --dry-run          Package all crates and use them as strangers would; with --execute
@@ -43,6 +44,7 @@ pub(crate) enum Command {
     Docs,
     Bench { name: Option<String> },
     Demo,
+    Chaos { words: Vec<String> },
     Fuzz { seconds: u32 },
     Publish(publish::Mode),
 }
@@ -59,7 +61,10 @@ impl Command {
             return Err("which command?".to_owned());
         };
         match (*command, rest) {
-            // That program has a help of its own.
+            // The checker has a help of its own.
+            ("chaos", words) => {
+                Ok(Self::Chaos { words: words.iter().copied().map(str::to_owned).collect() })
+            }
             ("help" | "-h" | "--help", _) | (_, ["-h" | "--help"]) => Ok(Self::Help),
             ("test", words) => test(words),
             ("matrix", words) => matrix(words),

@@ -2,6 +2,7 @@
 
 mod api;
 mod bench;
+mod chaos;
 mod check;
 mod command;
 mod demo;
@@ -63,6 +64,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Docs => docs::run(&Workspace::load()?),
         Command::Bench { name } => bench::run(name.as_deref()),
         Command::Demo => demo::run(),
+        Command::Chaos { words } => chaos::run(&words),
         Command::Fuzz { seconds } => fuzz::run(seconds),
         Command::Publish(mode) => publish::run(&mode),
     }

@@ -7,11 +7,12 @@ pub(crate) mod matrix;
 mod rare;
 mod report;
 mod row;
-mod session;
+pub(crate) mod session;
 
 use std::env;
 use std::process::Command;
 
+use crate::chaos;
 use crate::process::{self, Result, Stopwatch, Voice, heading};
 use crate::workspace::{Package, Workspace};
 use session::{Choice, Session};
@@ -27,13 +28,20 @@ pub(crate) enum Lane {
     Loom,
     /// The tests of the tests, against a cache that leaves out one part of the protocol at a time.
     Mutants,
+    /// Histories of real processes under faults, and whether the checker of them can fail.
+    Chaos,
     /// What belongs to one backend, or to one variant of it, by its name in the grid.
     Backend(String),
 }
 
 /// The lanes that are there whatever the backends are, in the order in which they run.
-pub(crate) const FIXED: [(&str, Lane); 4] =
-    [("tests", Lane::Tests), ("doc", Lane::Doc), ("loom", Lane::Loom), ("mutants", Lane::Mutants)];
+pub(crate) const FIXED: [(&str, Lane); 5] = [
+    ("tests", Lane::Tests),
+    ("doc", Lane::Doc),
+    ("loom", Lane::Loom),
+    ("mutants", Lane::Mutants),
+    ("chaos", Lane::Chaos),
+];
 
 /// The package with the tests of the mutants, and the test binary.
 const MUTANTS: (&str, &str) = ("tasker-cache-tests", "mutants");
@@ -74,6 +82,7 @@ pub(crate) fn run(lanes: &[Lane], package: Option<&str>) -> Result<bool> {
             Lane::Doc => doc(&mut session, &packages)?,
             Lane::Loom => loom(&mut session, &packages)?,
             Lane::Mutants => mutants(&mut session, &packages)?,
+            Lane::Chaos => chaos::lane(&mut session, &packages)?,
             _ => tests(&mut session, &packages)?,
         }
         // One package need not have every kind of test, but the workspace has.
@@ -168,7 +177,7 @@ fn loom(session: &mut Session<'_>, packages: &[&Package]) -> Result<()> {
     };
     for package in packages.iter().filter(needs_loom) {
         heading(&format!("compile the loom tests of {}", package.name));
-        let mut command = flagged(session.workspace, "loom", "loom");
+        let mut command = flagged(session.workspace, "test", "loom", "loom");
         command.args(["--package", &package.name, "--lib", "--release"]);
         session.run(&mut command, Choice::All)?;
     }
@@ -179,20 +188,20 @@ fn mutants(session: &mut Session<'_>, packages: &[&Package]) -> Result<()> {
     let (package, binary) = MUTANTS;
     if packages.iter().any(|selected| selected.name == package) {
         heading("compile the tests of the mutants");
-        let mut command = flagged(session.workspace, "tasker_cache_mutants", "mutants");
+        let mut command = flagged(session.workspace, "test", "tasker_cache_mutants", "mutants");
         command.args(["--package", package, "--test", binary]);
         session.run(&mut command, Choice::All)?;
     }
     Ok(())
 }
 
-/// Returns a command that tests with a private `--cfg`. The flag changes every crate: without a
+/// Returns a command of cargo's with a private `--cfg`. The flag changes every crate: without a
 /// folder of its own it would throw away what the other lanes have compiled.
-fn flagged(workspace: &Workspace, cfg: &str, folder: &str) -> Command {
+pub(crate) fn flagged(workspace: &Workspace, subcommand: &str, cfg: &str, folder: &str) -> Command {
     let mut flags = env::var("RUSTFLAGS").unwrap_or_default();
     flags.push_str(" --cfg ");
     flags.push_str(cfg);
-    let mut command = workspace.cargo("test");
+    let mut command = workspace.cargo(subcommand);
     command.env("RUSTFLAGS", flags.trim()).arg("--target-dir").arg(workspace.target.join(folder));
     command
 }

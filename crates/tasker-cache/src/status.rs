@@ -29,6 +29,9 @@ pub struct Status {
     /// The circuit's state; `None` where there is no breaker.
     #[serde(serialize_with = "circuit")]
     pub circuit: Option<CircuitState>,
+    /// The circuits of the backend's servers by address, where each has its own; otherwise empty.
+    #[serde(serialize_with = "circuits")]
+    pub circuits: BTreeMap<String, CircuitState>,
     /// Invalidations that are not yet applied.
     pub pending: Pending,
     /// Live entries of a local backend.
@@ -82,6 +85,7 @@ impl Status {
             is_stand_in: cache.identity.stand_in,
             is_bypassed: cache.switched_off.load(Ordering::Relaxed),
             circuit: cache.circuit(),
+            circuits: cache.circuits.iter().flat_map(|circuits| circuits()).collect(),
             pending: Pending { keys, prefixes },
             entries: occupancy.map(|occupancy| occupancy.entries),
             bytes: occupancy.and_then(|occupancy| occupancy.bytes),
@@ -106,6 +110,11 @@ impl fmt::Display for Status {
         }
         if let Some(circuit) = self.circuit {
             write!(f, ", circuit {circuit}")?;
+        }
+        for (server, circuit) in &self.circuits {
+            if *circuit != CircuitState::Closed {
+                write!(f, ", that of {server} {circuit}")?;
+            }
         }
         if let Some(entries) = self.entries {
             write!(f, ", {}", counted(entries, "entry", "entries"))?;
@@ -173,4 +182,11 @@ fn counted<N: Copy + PartialEq + From<u8> + fmt::Display>(
 )]
 fn circuit<S: Serializer>(state: &Option<CircuitState>, serializer: S) -> Result<S::Ok, S::Error> {
     state.map(CircuitState::as_str).serialize(serializer)
+}
+
+fn circuits<S: Serializer>(
+    states: &BTreeMap<String, CircuitState>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(states.iter().map(|(server, state)| (server, state.as_str())))
 }

@@ -38,6 +38,16 @@ impl Report {
         self.complaints.push(complaint);
     }
 
+    /// Adds a test that is a program of its own.
+    pub(crate) fn note(&mut self, title: &str, succeeded: bool) {
+        if succeeded {
+            self.counts.passed += 1;
+        } else {
+            self.counts.failed += 1;
+            self.failures.push(title.to_owned());
+        }
+    }
+
     /// Adds what a test binary said.
     pub(crate) fn add(&mut self, title: &str, transcript: &Transcript, succeeded: bool) {
         let (counts, complaint) = transcript.settle(succeeded);

@@ -27,7 +27,7 @@ pub(crate) struct Session<'a> {
     pub(crate) workspace: &'a Workspace,
     pub(crate) voice: Voice,
     pub(crate) report: Report,
-    servers: Servers,
+    pub(crate) servers: Servers,
 }
 
 /// A test binary with the paths of all its tests.
