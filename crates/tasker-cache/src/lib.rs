@@ -13,12 +13,14 @@
 //! | a store of your own | [`backend::Backend`] |
 //! | Tasker's templates and analytics | [`tasker`] |
 
+mod backends;
 mod builder;
 mod cache;
 mod codec;
 pub mod config;
 mod connect;
 mod counters;
+mod deadline;
 mod faults;
 mod inner;
 mod invalidation;
