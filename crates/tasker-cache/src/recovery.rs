@@ -221,6 +221,14 @@ async fn round(cache: &Arc<Inner>, number: u64) -> Round {
     if cache.circuit().is_none_or(|state| state == CircuitState::Closed) {
         return replay_all(cache, work).await;
     }
+    // A backend that was never reached was told of once. Each test of its circuit that fails
+    // would tell of it again, so it is only tested once a ping has been answered.
+    if cache.awaited.load(Ordering::Relaxed)
+        && let Err(error) = bounded(cache, Operation::Ping, cache.bare.ping()).await
+    {
+        cache.faults.note(&error);
+        return Round::Failed;
+    }
     let breaker = cache.breaker.as_ref();
     let Some(permit) = breaker.and_then(CircuitBreaker::try_probe_owned) else {
         if !work.keys.is_empty() || !work.prefixes.is_empty() {
