@@ -224,7 +224,7 @@ async fn round(cache: &Arc<Inner>, number: u64) -> Round {
     // A backend that was never reached was told of once. Each test of its circuit that fails
     // would tell of it again, so it is only tested once a ping has been answered.
     if cache.awaited.load(Ordering::Relaxed)
-        && let Err(error) = bounded(cache, Operation::Ping, cache.bare.ping()).await
+        && let Err(error) = cache.bare.ping().await
     {
         cache.faults.note(&error);
         return Round::Failed;
