@@ -6,6 +6,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics_exporter_prometheus::PrometheusBuilder;
 use serde::{Deserialize, Serialize};
 use tasker_cache::{BreakerSettings, Cache, Consistency, Usage};
 use tasker_cache_tests::sim::{Sim, Weather};
@@ -63,6 +64,12 @@ async fn main() {
     let cache = Cache::in_memory(10_000);
     let usage = Usage::new("template").consistency(Consistency::Local);
     let region = cache.region::<Template>(usage);
+    // A series is registered when its region is made, so only what comes from here on is recorded.
+    let Ok(recorded) = PrometheusBuilder::new().install_recorder() else {
+        unreachable!("nothing has installed a recorder yet")
+    };
+    let usage = Usage::new("template").consistency(Consistency::Local);
+    let recorded_region = Cache::in_memory(10_000).region::<Template>(usage);
     let names: Vec<String> = (0..KEYS).map(|number| format!("refund-{number}")).collect();
     let ready: Vec<String> =
         names.iter().map(|name| format!("tasker:template:payments:{name}:1.0.0")).collect();
@@ -70,6 +77,7 @@ async fn main() {
         raw.insert(ready[number].clone(), Arc::new(Template::new(number)));
         let load = || async { Ok::<_, Infallible>(Template::new(number)) };
         let Ok(_) = region.get_or_load(["payments", &names[number], "1.0.0"], load).await;
+        let Ok(_) = recorded_region.get_or_load(["payments", &names[number], "1.0.0"], load).await;
     }
     let away = Sim::new(1, Weather::CALM);
     away.reachable(false);
@@ -83,6 +91,8 @@ async fn main() {
         ("raw moka get, key built per call", ""),
         ("Region::get_or_load, hit", "<= 2.5"),
         ("Region::get, hit", ""),
+        ("Region::get_or_load, hit, recorded", ""),
+        ("Region::get, hit, recorded", ""),
         ("Cache::get, circuit open", "<= 100 ns"),
         ("Region::get, circuit open", "<= 100 ns"),
     ]
@@ -100,9 +110,19 @@ async fn main() {
         rows[2].times.push(time(typed).await);
         let typed = async |number: usize| region.get(["payments", &names[number], "1.0.0"]).await;
         rows[3].times.push(time(typed).await);
-        rows[4].times.push(time(async |_| open.get(["payments", "refund"]).await).await);
-        rows[5].times.push(time(async |_| open_region.get(["payments", "refund"]).await).await);
+        let typed = async |number: usize| {
+            let load = || async { Err::<Template, ()>(()) };
+            recorded_region.get_or_load(["payments", &names[number], "1.0.0"], load).await
+        };
+        rows[4].times.push(time(typed).await);
+        let typed =
+            async |number: usize| recorded_region.get(["payments", &names[number], "1.0.0"]).await;
+        rows[5].times.push(time(typed).await);
+        rows[6].times.push(time(async |_| open.get(["payments", "refund"]).await).await);
+        rows[7].times.push(time(async |_| open_region.get(["payments", "refund"]).await).await);
     }
+
+    assert!(recorded.render().contains("tasker_cache_requests_total"), "it was recorded");
 
     let unit = median(rows[0].times.clone());
     println!("{:36} {:>9} {:>7}  target", "median of 15 interleaved rounds", "ns", "ratio");

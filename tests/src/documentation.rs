@@ -19,6 +19,7 @@ pages! {
     Redis = "../../docs/src/backends/redis.md";
     Memcached = "../../docs/src/backends/memcached.md";
     NoOp = "../../docs/src/backends/noop.md";
+    Guaranteed = "../../docs/src/guaranteed.md";
     CircuitBreaker = "../../docs/src/circuit-breaker.md";
     FailureBehaviour = "../../docs/src/failure-behaviour.md";
     Observability = "../../docs/src/observability.md";

@@ -184,6 +184,36 @@ async fn a_leader_that_is_not_polled_stalls_nobody_longer_than_hold() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_second_leader_that_is_not_polled_is_given_up_like_the_first() {
+    let cache = shared_cache();
+    let region = numbers(&cache);
+    let loads = Arc::new(AtomicU64::new(0));
+    let load = pending::<Result<u64, Infallible>>;
+    let leader = tokio::spawn({
+        let region = region.clone();
+        async move { region.get_or_load("cold", load).await }
+    });
+    sleep(Duration::from_millis(200)).await;
+    let readers = spawn_readers(&region, 50, &loads);
+    sleep(Duration::from_millis(200)).await;
+    // The last to join is the first to take over.
+    let mut heir = pin!(region.get_or_load("cold", load));
+    for _ in 0..50 {
+        assert!(poll_once(&mut heir).await.is_pending());
+        sleep(Duration::from_millis(10)).await;
+    }
+    leader.abort();
+    let begun = Instant::now();
+    sleep(Duration::from_millis(200)).await;
+    assert!(poll_once(&mut heir).await.is_pending());
+
+    assert_eq!(readers.join_all().await.len(), 50);
+
+    assert!(begun.elapsed() < HOLD + Duration::from_secs(5), "waited {:?}", begun.elapsed());
+    assert!(loads.load(Ordering::SeqCst) <= 3, "they load together, not {loads:?} times");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_key_of_a_stuck_leader_is_usable_again_after_hold() {
     let cache = shared_cache();
     let region = numbers(&cache);
@@ -287,6 +317,62 @@ async fn two_types_of_one_path_share_no_flight() {
     );
 
     assert_eq!((*number.expect("infallible"), text.expect("infallible").as_str()), (7, "seven"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_types_under_one_key_one_is_cached_and_the_other_loads() {
+    let cache = shared_cache();
+    let number = cache.region::<u64>(Usage::new("mixed").hold(HOLD));
+    let text = cache.region::<String>(Usage::new("mixed").hold(HOLD));
+    let (numbers, texts) = (AtomicU64::new(0), AtomicU64::new(0));
+
+    for _ in 0..100 {
+        let value = number.get_or_load("k", || async {
+            numbers.fetch_add(1, Ordering::SeqCst);
+            Ok::<u64, Infallible>(7)
+        });
+        assert_eq!(value.await, Ok(Arc::new(7)));
+        let value = text.get_or_load("k", || async {
+            texts.fetch_add(1, Ordering::SeqCst);
+            Ok::<String, Infallible>("seven".to_owned())
+        });
+        assert_eq!(value.await, Ok(Arc::new("seven".to_owned())));
+    }
+
+    let loads = (numbers.load(Ordering::SeqCst), texts.load(Ordering::SeqCst));
+    assert!(loads.0.min(loads.1) <= 2, "one of them is cached: {loads:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_shapes_in_two_processes_one_is_cached_until_the_other_is_gone() {
+    let store = Sim::new(1, Weather::CALM);
+    let (old, new) = (Cache::builder(store.clone()).build(), Cache::builder(store).build());
+    let old = old.region::<u64>(Usage::new("mixed").hold(HOLD));
+    let new = new.region::<String>(Usage::new("mixed").hold(HOLD));
+    let (olds, news) = (AtomicU64::new(0), AtomicU64::new(0));
+    let load_old = || async {
+        olds.fetch_add(1, Ordering::SeqCst);
+        Ok::<u64, Infallible>(7)
+    };
+    let load_new = || async {
+        news.fetch_add(1, Ordering::SeqCst);
+        Ok::<String, Infallible>("seven".to_owned())
+    };
+    for _ in 0..100 {
+        old.get_or_load("k", load_old).await.expect("infallible");
+        new.get_or_load("k", load_new).await.expect("infallible");
+    }
+    let loads = (olds.load(Ordering::SeqCst), news.load(Ordering::SeqCst));
+    assert!(loads.0.min(loads.1) <= 2, "one of them is cached: {loads:?}");
+
+    old.invalidate("k").await;
+    old.get_or_load("k", load_old).await.expect("infallible");
+    sleep(HOLD).await;
+    news.store(0, Ordering::SeqCst);
+    for _ in 0..100 {
+        new.get_or_load("k", load_new).await.expect("infallible");
+    }
+    assert_eq!(news.load(Ordering::SeqCst), 1, "what the old process left has healed");
 }
 
 #[tokio::test(start_paused = true)]

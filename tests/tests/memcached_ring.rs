@@ -6,8 +6,9 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use tasker_cache::{Cache, Config, Invalidation, Region, Usage};
+use tasker_cache::{Cache, CircuitState, Config, Invalidation, Region, Usage};
 use tasker_cache_testkit::server::MemcachedServer;
+use tasker_cache_testkit::{Recorded, Recorder};
 use tokio::time::{Instant, sleep};
 
 const KEYS: u32 = 40;
@@ -106,4 +107,36 @@ async fn the_keys_of_the_other_servers_go_on() {
     for key in (0..KEYS).filter(|key| !held.contains(key)) {
         assert_eq!(load(&region, key, 2).await, 1, "it was there");
     }
+}
+
+#[tokio::test]
+async fn the_circuit_of_a_server_that_is_away_is_told_by_its_address() {
+    let recorder = Recorder::default();
+    let _recording = recorder.install();
+    let (servers, cache, region) = filled().await;
+    let held = held_by(&servers[0]).await;
+    let all_closed = cache.status();
+    assert!(all_closed.circuits.values().all(|circuit| *circuit == CircuitState::Closed));
+    assert_eq!(all_closed.circuits.len(), 3);
+    assert!(!all_closed.to_string().contains("that of"));
+    servers[0].kill().await;
+
+    until("its circuit is open", async || {
+        load(&region, held[0], 2).await;
+        cache.status().circuits.values().any(|circuit| *circuit != CircuitState::Closed)
+    })
+    .await;
+
+    let status = cache.status();
+    let not_closed = status.circuits.iter().find(|(_, circuit)| **circuit != CircuitState::Closed);
+    let (address, _) = not_closed.expect("it has just been");
+    assert!(address.ends_with(&servers[0].address().port().to_string()), "{address}");
+    assert_eq!(status.circuit, Some(CircuitState::Closed), "the ring as a whole is well");
+    assert!(status.to_string().contains(&format!("that of {address} ")), "{status}");
+    let object = serde_json::to_value(&status).expect("it has no odd keys");
+    assert_eq!(object["circuits"].as_object().map(serde_json::Map::len), Some(3));
+    let opened = |line: &&Recorded| line.message == "Circuit breaker opened (failing fast)";
+    let lines = recorder.lines();
+    let line = lines.iter().find(opened).expect("it is logged");
+    assert_eq!(line.field("circuit"), Some(address.as_str()));
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tasker_cache::{Cache, CircuitState, Config, Consistency, Invalidation, Region, Usage, tasker};
 use tasker_cache_testkit::Recorder;
-use tasker_cache_testkit::server::{MemcachedServer, RedisServer};
+use tasker_cache_testkit::server::{MemcachedServer, Program, RedisServer};
 use tokio::time::{Instant, sleep};
 
 const CONNECTED: &str = "Distributed cache provider initialized successfully";
@@ -152,6 +152,15 @@ async fn redis_may_come_up_later() {
 }
 
 #[tokio::test]
+async fn valkey_may_come_up_later() {
+    let server = RedisServer::builder().program(Program::Valkey).start().await;
+    server.kill().await;
+    let config = config("redis", &[server.url()]);
+
+    assert_heals(&config, NO_REDIS, async || server.restart().await).await;
+}
+
+#[tokio::test]
 async fn memcached_may_come_up_later() {
     let server = MemcachedServer::start().await;
     server.kill().await;
@@ -234,6 +243,19 @@ async fn what_memcached_cannot_delete_by_prefix_is_said_once() {
     assert_eq!(recorder.lines().iter().filter(about).count(), 1);
 }
 
+#[tokio::test]
+async fn a_limit_above_a_megabyte_reaches_memcached() {
+    const LIMIT: usize = 3 * 1024 * 1024;
+    let server = MemcachedServer::builder().max_item_bytes(8 * 1024 * 1024).start().await;
+    let config = config("memcached", &[server.url()]).max_value_bytes(LIMIT as u64);
+    let cache = Cache::connect(&config).await;
+
+    for (bytes, stored) in [(LIMIT, true), (LIMIT + 1, false)] {
+        cache.set("k", vec![7; bytes], Duration::from_secs(60)).await;
+        assert_eq!(cache.get("k").await.map(|value| value.len()), stored.then_some(bytes));
+    }
+}
+
 /// The command in the book that makes a user with the least permissions.
 fn minimal_user() -> Vec<String> {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/src/backends/redis.md");
@@ -248,7 +270,7 @@ async fn the_permissions_that_the_book_names_are_enough() {
     let made = server.command(&minimal_user()).await;
     assert_eq!(format!("{made:?}"), "Status(\"OK\")");
     let text = format!(
-        "[common.cache]\nenabled = true\n[common.cache.redis]\n\
+        "[common.cache]\nenabled = true\noperation_timeout_ms = 10000\n[common.cache.redis]\n\
          url = 'redis://cache:PASSWORD@127.0.0.1:{}'",
         server.port()
     );

@@ -4,7 +4,8 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use tasker_cache::{BreakerSettings, Cache, CircuitState, Invalidation, Region, Usage};
-use tasker_cache_testkit::Recorder;
+use tasker_cache_core::ErrorKind;
+use tasker_cache_testkit::{Fault, Faulty, Recorder};
 use tasker_cache_tests::sim::{Sim, Weather};
 use tokio::time::{Instant, sleep};
 
@@ -229,7 +230,7 @@ async fn close_tries_once_more_and_tells_what_is_left() {
 
     let left = cache.close().await;
     assert_eq!((left.keys, left.prefixes), (1, 1));
-    assert_eq!(left.to_string(), "1 keys and 1 prefixes left to invalidate");
+    assert_eq!(left.to_string(), "1 key and 1 prefix left to invalidate");
 
     store.reachable(true);
     assert!(cache.close().await.is_empty());
@@ -315,6 +316,41 @@ fn a_cache_that_outlives_a_runtime_recovers_on_the_next_one() {
         until("the replay", || cache.status().pending.keys == 0).await;
         until("the circuit", || cache.circuit_state() == Some(CircuitState::Closed)).await;
     });
+}
+
+/// A runtime may be left alone for ever, as one that a test or a script keeps in a variable.
+#[test]
+fn a_runtime_that_is_not_driven_any_more_does_not_keep_the_recovery() {
+    let runtime = || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_time().build().expect("a runtime without I/O can be built")
+    };
+    let backend = Faulty::new(Sim::new(1, Weather { latency_ms: 0, ..Weather::CALM }));
+    let breaker = BreakerSettings::default().failure_threshold(2).timeout(TIMEOUT / 10);
+    let cache =
+        Cache::builder(backend.clone()).breaker(breaker).without_operation_timeout().build();
+    let region = numbers(&cache);
+    let idle = runtime();
+    idle.block_on(async {
+        backend.always(Fault::Error(ErrorKind::Unavailable));
+        open_circuit(&cache).await;
+        // It is left in the middle of a probe, and takes the right to probe along.
+        backend.always(Fault::Hang);
+        until("a probe", || cache.circuit_state() == Some(CircuitState::HalfOpen)).await;
+        assert_eq!(region.invalidate("a").await, Invalidation::Deferred);
+    });
+    backend.heal();
+
+    runtime().block_on(async {
+        let begun = Instant::now();
+        while cache.circuit_state() != Some(CircuitState::Closed) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "nobody took over");
+            load(&region, "a", 2).await;
+            sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(cache.status().pending.keys, 0);
+    });
+    drop(idle);
 }
 
 #[tokio::test(start_paused = true)]

@@ -99,8 +99,8 @@ async fn a_status_is_one_line_for_people_and_an_object_for_machines() {
 
     assert_eq!(
         line,
-        "moka (local to this process), 1 entries; 0 hits, 1 misses, 0 failed, 0 bypassed; \
-         1 loads, 0 shared; region 'ruled' disabled by the usage rule"
+        "moka (local to this process), 1 entry; 0 hits, 1 miss, 0 failed, 0 bypassed; \
+         1 load, 0 coalesced; region 'ruled' disabled by the usage rule"
     );
     assert_eq!(object["backend"], "moka");
     assert_eq!(object["circuit"], serde_json::Value::Null);
@@ -119,12 +119,14 @@ async fn an_open_circuit_is_told() {
         cache.health_check().await;
     }
     cache.delete("a").await;
+    cache.get("b").await;
 
     let status = cache.status();
 
     assert!(status.to_string().starts_with(
-        "sim (shared between processes), circuit open, pending invalidations: 1 keys and 0 prefixes"
+        "sim (shared between processes), circuit open, pending invalidations: 1 key and 0 prefixes"
     ));
+    assert!(status.to_string().contains("0 failed, 1 bypassed (circuit 1); 0 loads"), "{status}");
     let object = serde_json::to_value(status).expect("it has no odd keys");
     assert_eq!(object["circuit"], "open");
 }

@@ -229,7 +229,7 @@ fn an_outage_shows_in_the_circuit_and_in_what_is_pending_until_it_is_over() {
 
         store.reachable(true);
         let mut states = Vec::new();
-        let deadline = Instant::now() + Duration::from_secs(600);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while states.last() != Some(&Some(0.0)) && Instant::now() < deadline {
             states.push(circuit());
             states.dedup();
@@ -243,6 +243,30 @@ fn an_outage_shows_in_the_circuit_and_in_what_is_pending_until_it_is_over() {
         assert_eq!(pending("prefix"), Some(0.0));
         let times = |state| gauge("tasker_cache_circuit_transitions_total", &[("state", state)]);
         assert_eq!(["open", "half-open", "closed"].map(times), [Some(1.0); 3]);
+    });
+}
+
+#[test]
+fn an_invalidation_that_was_seen_under_way_is_no_longer_pending_once_it_is_applied() {
+    recorded(async |handle| {
+        let store = Faulty::new(shared());
+        let cache = Cache::builder(store.clone()).without_operation_timeout().build();
+        let region = cache.region::<u32>(Usage::new("numbers"));
+        let pending = || {
+            let labels = [("target", "key")];
+            collected(&handle).value("tasker_cache_pending_invalidations", &labels)
+        };
+        store.script([Some(Fault::Delay(Duration::from_secs(1)))]);
+        let seen_under_way = async {
+            sleep(Duration::from_millis(500)).await;
+            drop(cache.status());
+            pending()
+        };
+
+        let (done, under_way) = tokio::join!(region.invalidate([1]), seen_under_way);
+
+        assert_eq!((done, under_way), (Invalidation::Applied, Some(1.0)));
+        assert_eq!(pending(), Some(0.0));
     });
 }
 

@@ -63,6 +63,20 @@ impl CircuitBreaker {
         }
     }
 
+    /// Names what the circuit leads to, such as a server's address, where there are several: the
+    /// log lines then have it as their field `circuit`.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<Box<str>>) -> Self {
+        self.recorder.name = Some(name.into());
+        self
+    }
+
+    /// Returns the name that [`named`](Self::named) gave it.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.recorder.name.as_deref()
+    }
+
     /// Asks for the right to make one call; `None` is: don't.
     ///
     /// With [`Probe::ByCallers`] the first one to ask after the timeout gets it as a probe, and
@@ -87,6 +101,13 @@ impl CircuitBreaker {
     #[must_use]
     pub fn try_probe(&self) -> Option<Permit<'_>> {
         self.reserve(self.load()).map(|epoch| Permit::borrowed(self, epoch))
+    }
+
+    /// Asks for the same as [`try_probe`](Self::try_probe), as a permit that can move to another
+    /// task; it costs a reference count more.
+    #[must_use]
+    pub fn try_probe_owned(self: &Arc<Self>) -> Option<Permit<'static>> {
+        self.reserve(self.load()).map(|epoch| Permit::owned(Arc::clone(self), epoch))
     }
 
     /// Returns how long a probe has to wait; `None` in a closed circuit.

@@ -24,6 +24,8 @@ pub struct Transitions {
 /// Its counters are no part of the circuit's state, so loom need not interleave them.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
+    /// What the circuit leads to, for the log lines.
+    pub(crate) name: Option<Box<str>>,
     opened: AtomicU64,
     half_opened: AtomicU64,
     closed: AtomicU64,
@@ -33,17 +35,19 @@ impl Recorder {
     /// Records that the circuit went into another state.
     #[cold]
     pub(crate) fn record(&self, entered: CircuitState) {
+        // A field without a value is left out.
+        let circuit = self.name.as_deref();
         let count = match entered {
             CircuitState::Open => {
-                tracing::error!(target: TARGET, "Circuit breaker opened (failing fast)");
+                tracing::error!(target: TARGET, circuit, "Circuit breaker opened (failing fast)");
                 &self.opened
             }
             CircuitState::HalfOpen => {
-                tracing::info!(target: TARGET, "Circuit breaker half-open (testing recovery)");
+                tracing::info!(target: TARGET, circuit, "Circuit breaker half-open (testing recovery)");
                 &self.half_opened
             }
             CircuitState::Closed => {
-                tracing::info!(target: TARGET, "Circuit breaker closed (recovered)");
+                tracing::info!(target: TARGET, circuit, "Circuit breaker closed (recovered)");
                 &self.closed
             }
         };

@@ -48,8 +48,10 @@ struct Line<'a>(&'a mut String);
 
 impl Visit for Line<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let name = if field.name() == "message" { "" } else { field.name() };
-        write!(self.0, "{name} {value:?}").expect("a string takes it all");
+        if field.name() != "message" {
+            write!(self.0, " {}", field.name()).expect("a string takes it all");
+        }
+        write!(self.0, " {value:?}").expect("a string takes it all");
     }
 }
 
@@ -123,4 +125,16 @@ fn an_overdue_probe_is_said_to_open() {
     });
 
     assert_eq!(lines, [HALF_OPEN, OPENED]);
+}
+
+#[test]
+fn a_circuit_with_a_name_says_it() {
+    let lines = recorded(async || {
+        let breaker = CircuitBreaker::new(brittle()).named("cache-1:11211");
+        breaker.force_open();
+        breaker.reset();
+    });
+
+    let named = [OPENED, CLOSED].map(|line| format!("{line} circuit \"cache-1:11211\""));
+    assert_eq!(lines, named);
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::hash::{Hash, Hasher};
+use std::iter;
 
 /// Separates the parts of a key.
 const SEPARATOR: char = ':';
@@ -44,7 +45,8 @@ pub struct Key {
 
 /// All keys that begin with the same segments: the one that has just these, and all below it.
 ///
-/// `a` covers `a` and `a:b`, and never `ab`.
+/// `a` covers `a` and `a:b`, and never `ab`. The [`root`](Prefix::root) alone covers more than one
+/// region.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Prefix {
     text: String,
@@ -69,7 +71,8 @@ impl Fingerprint {
 struct Shape {
     /// End of the prefix.
     prefix: usize,
-    /// End of the region path, without the version; equals `prefix` in a raw key.
+    /// End of the region path, without the version; equals `prefix` in a raw key, and is 0 in the
+    /// root, which is of no region and of all.
     path: usize,
     /// Start of the segments: their separator, or the end of the text.
     segments: usize,
@@ -80,6 +83,25 @@ struct Shape {
 impl Shape {
     fn is_raw(self) -> bool {
         self.path == self.prefix
+    }
+
+    /// Returns where the part ends that names the region; that of a raw key is its first segment.
+    fn region_end(self, text: &str) -> usize {
+        if !self.is_raw() {
+            return self.segments;
+        }
+        let rest = &text[self.segments..];
+        let first = rest.get(1..).and_then(|rest| rest.find(SEPARATOR));
+        self.segments + first.map_or(rest.len(), |at| at + 1)
+    }
+
+    fn root(self) -> Self {
+        Self { prefix: self.prefix, path: 0, segments: self.prefix, version: 0 }
+    }
+
+    /// Tells whether a prefix of this shape may cover what has the other.
+    fn reaches(self, other: Self) -> bool {
+        self == other || self == other.root()
     }
 }
 
@@ -241,23 +263,37 @@ impl Key {
     /// segment.
     #[must_use]
     pub fn region_prefix(&self) -> Prefix {
-        let rest = &self.text[self.shape.segments..];
-        let end = if self.shape.is_raw() {
-            let first = rest.get(1..).and_then(|rest| rest.find(SEPARATOR));
-            self.shape.segments + first.map_or(rest.len(), |at| at + 1)
-        } else {
-            self.shape.segments
-        };
-        Prefix { text: self.text[..end].to_owned(), shape: self.shape }
+        Prefix { text: self.region_str().to_owned(), shape: self.shape }
+    }
+
+    /// Returns the text of [`region_prefix`](Self::region_prefix). A raw key and one of a region
+    /// may have the same.
+    #[must_use]
+    pub fn region_str(&self) -> &str {
+        &self.text[..self.shape.region_end(&self.text)]
+    }
+
+    /// Tells whether it belongs to no region.
+    #[must_use]
+    pub fn is_raw(&self) -> bool {
+        self.shape.is_raw()
     }
 
     /// Returns every prefix that covers this key, the widest first.
     pub fn prefixes(&self) -> impl Iterator<Item = Prefix> {
         let start = self.shape.segments;
         let inner = self.text[start..].match_indices(SEPARATOR).map(move |(at, _)| start + at);
-        inner
+        let inner = inner
             .chain([self.text.len()])
-            .map(|end| Prefix { text: self.text[..end].to_owned(), shape: self.shape })
+            .map(|end| Prefix { text: self.text[..end].to_owned(), shape: self.shape });
+        iter::once(self.root()).chain(inner)
+    }
+
+    /// Returns the prefix that covers every key of the same key prefix: raw ones and those of all
+    /// regions.
+    #[must_use]
+    pub fn root(&self) -> Prefix {
+        Prefix { text: self.text[..self.shape.prefix].to_owned(), shape: self.shape.root() }
     }
 }
 
@@ -284,14 +320,14 @@ impl Prefix {
     /// Tells whether `key` has these segments or begins with them.
     #[must_use]
     pub fn covers(&self, key: &Key) -> bool {
-        self.shape == key.shape
+        self.shape.reaches(key.shape)
             && key.text.strip_prefix(self.text.as_str()).is_some_and(is_below_or_same)
     }
 
     /// Tells whether every key that `other` covers is covered by this one too.
     #[must_use]
     pub fn covers_prefix(&self, other: &Self) -> bool {
-        self.shape == other.shape
+        self.shape.reaches(other.shape)
             && other.text.strip_prefix(self.text.as_str()).is_some_and(is_below_or_same)
     }
 
@@ -299,15 +335,43 @@ impl Prefix {
     /// [`Key::region_prefix`] does.
     #[must_use]
     pub fn region_prefix(&self) -> Self {
-        Key { text: self.text.clone(), shape: self.shape }.region_prefix()
+        Self { text: self.region_str().to_owned(), shape: self.shape }
     }
 
-    /// Returns the prefix that covers every raw key; `None` unless this one covers raw keys.
+    /// Returns the text of [`region_prefix`](Self::region_prefix), as [`Key::region_str`] does.
+    #[must_use]
+    pub fn region_str(&self) -> &str {
+        &self.text[..self.shape.region_end(&self.text)]
+    }
+
+    /// Tells whether it covers raw keys only.
+    #[must_use]
+    pub fn is_raw(&self) -> bool {
+        self.shape.is_raw()
+    }
+
+    /// Returns the prefix that covers every raw key; `None` unless this one covers raw keys only.
     #[must_use]
     pub fn raw_root(&self) -> Option<Self> {
         let text = self.text[..self.shape.prefix].to_owned();
         let shape = self.shape;
         shape.is_raw().then_some(Self { text, shape })
+    }
+
+    /// Returns the prefix that covers every key of the same key prefix: raw ones and those of all
+    /// regions.
+    ///
+    /// ```
+    /// use tasker_cache_core::KeyBuilder;
+    ///
+    /// let root = KeyBuilder::region("tasker", "template", 2).prefix().root();
+    /// assert!(root.covers(&KeyBuilder::raw("tasker").segment("greeting").key()));
+    /// assert!(root.covers(&KeyBuilder::region("tasker", "session", 0).segment(7).key()));
+    /// assert!(!root.covers(&KeyBuilder::raw("taskers").segment("greeting").key()));
+    /// ```
+    #[must_use]
+    pub fn root(&self) -> Self {
+        Self { text: self.text[..self.shape.prefix].to_owned(), shape: self.shape.root() }
     }
 }
 

@@ -11,6 +11,7 @@ mod noop;
 mod profile;
 mod ttl;
 
+/// Lets a trait with async methods, such as [`Backend`], be an object; an implementation needs it.
 pub use async_trait::async_trait;
 pub use bytes::Bytes;
 

@@ -25,7 +25,7 @@ const MAX_TTL_SECONDS: u32 = 30 * 86_400;
 
 /// What an item needs beside the payload: the server's header and terminators, the longest key,
 /// the envelope.
-const ITEM_OVERHEAD: usize = 59 + MAX_KEY_BYTES + envelope::HEADER_LEN;
+pub(crate) const ITEM_OVERHEAD: usize = 59 + MAX_KEY_BYTES + envelope::HEADER_LEN;
 
 /// One memcached server; clones are handles on the same connections.
 ///

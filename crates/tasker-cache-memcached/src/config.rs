@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use crate::ConfigError;
 use crate::address::Address;
+use crate::backend::ITEM_OVERHEAD;
+
+/// The largest item of a server that was started without the option `-I`.
+const MAX_ITEM_BYTES: usize = 1024 * 1024;
 
 /// The settings of one server's [`Memcached`](crate::Memcached).
 ///
@@ -44,7 +48,7 @@ impl MemcachedConfig {
             max_connections: 4,
             connection_timeout: Duration::from_secs(5),
             operation_timeout: Duration::from_millis(250),
-            max_item_bytes: 1024 * 1024,
+            max_item_bytes: MAX_ITEM_BYTES,
             #[cfg(test)]
             fills_on_any_connection: false,
         })
@@ -79,6 +83,18 @@ impl MemcachedConfig {
     pub fn max_item_bytes(mut self, bytes: usize) -> Self {
         self.max_item_bytes = bytes;
         self
+    }
+
+    /// Makes room for values of this many bytes, in place of [`max_item_bytes`] by itself: the
+    /// largest item becomes the default or what such a value needs, whichever is more.
+    ///
+    /// The server has to be started with an option `-I` that allows for as much.
+    ///
+    /// [`max_item_bytes`]: Self::max_item_bytes
+    pub fn max_value_bytes(self, bytes: usize) -> Self {
+        // Its default is also the largest value by default, which without its overhead fits.
+        let needed = if bytes > MAX_ITEM_BYTES { bytes.saturating_add(ITEM_OVERHEAD) } else { 0 };
+        self.max_item_bytes(needed.max(MAX_ITEM_BYTES))
     }
 
     #[cfg(not(test))]

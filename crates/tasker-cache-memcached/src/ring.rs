@@ -136,6 +136,15 @@ impl Ring {
         self.servers.breakers().map(|breaker| breaker.state()).collect()
     }
 
+    /// Returns the same with each server's address, as it was given but for what is usual.
+    #[must_use]
+    pub fn circuits(&self) -> Vec<(String, CircuitState)> {
+        let members = self.servers.members.iter();
+        let circuit =
+            |member: &Member| Some((member.bare.address().to_owned(), member.breaker()?.state()));
+        members.filter_map(circuit).collect()
+    }
+
     fn member(&self, key: &Key, operation: Operation) -> Result<usize> {
         let point = self.servers.points.get(&Text(key.as_str()));
         let member = point.map(|point| point.member);
@@ -199,7 +208,8 @@ impl Servers {
 impl Member {
     fn new(server: Memcached, breaker: Option<BreakerSettings>) -> Self {
         let guard = breaker.map(|settings| {
-            let breaker = CircuitBreaker::new(settings.probe(Probe::Explicit));
+            let settings = settings.probe(Probe::Explicit);
+            let breaker = CircuitBreaker::new(settings).named(server.address());
             Guarded::new(Arc::new(server.clone()), Arc::new(breaker))
         });
         Self { bare: server, guard, answered: Mutex::new(None) }

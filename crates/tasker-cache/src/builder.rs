@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+#[cfg(feature = "memcached")]
+use tasker_cache_breaker::CircuitState;
 use tasker_cache_breaker::{BreakerSettings, CircuitBreaker, Guarded, Probe};
 use tasker_cache_core::{Backend, Scope};
 
 use crate::Cache;
 use crate::counters::Counting;
 use crate::faults::FaultLog;
-use crate::inner::{Identity, Inner, Regions, Settings};
+use crate::inner::{Circuits, Identity, Inner, Regions, Settings};
 use crate::ledger::Ledger;
 use crate::recovery::Recovery;
 use crate::telemetry::Telemetry;
@@ -43,6 +45,7 @@ pub struct Builder {
     settings: Settings,
     breaker: Option<BreakerSettings>,
     operation_timeout: Option<Duration>,
+    circuits: Option<Circuits>,
 }
 
 impl Builder {
@@ -55,6 +58,7 @@ impl Builder {
             settings: Settings::default(),
             breaker: Some(BreakerSettings::default()),
             operation_timeout: Some(Duration::from_millis(250)),
+            circuits: None,
         }
     }
 
@@ -123,6 +127,16 @@ impl Builder {
         self
     }
 
+    /// Tells where to ask for the circuits of a backend's servers.
+    #[cfg(feature = "memcached")]
+    pub(crate) fn circuits(
+        mut self,
+        circuits: impl Fn() -> Vec<(String, CircuitState)> + Send + Sync + 'static,
+    ) -> Self {
+        self.circuits = Some(Box::new(circuits));
+        self
+    }
+
     /// Makes the cache one that stands in for the backend that was configured.
     pub(crate) fn stand_in(mut self) -> Self {
         self.stand_in = true;
@@ -161,6 +175,7 @@ impl Builder {
             backend,
             bare,
             breaker,
+            circuits: self.circuits,
             deadline,
             identity: Identity { name, stand_in: self.stand_in },
             profile,

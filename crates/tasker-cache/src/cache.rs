@@ -92,7 +92,8 @@ impl Cache {
 
     /// Returns a typed handle on the data that `usage` describes, stored as JSON.
     ///
-    /// Handles of one path share everything but the type; the first usage of a path holds.
+    /// Handles of one path share everything but the type; the first usage of a path holds. Of two
+    /// types that are stored under one key, one is cached and the other loads.
     #[must_use]
     pub fn region<V>(&self, usage: Usage) -> Region<V>
     where

@@ -1,5 +1,6 @@
 //! Failures of the backend in the log: a line per 10 s with a count, never one per request.
 
+use std::error::Error as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,8 +39,36 @@ impl FaultLog {
             backend = error.backend(),
             operation = error.operation().as_str(),
             error = error.kind().as_str(),
+            cause = error.source().map(tracing::field::display),
             failures,
             "Cache operations failed"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tasker_cache_core::{ErrorKind, Operation};
+    use tasker_cache_testkit::Recorder;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_line_tells_the_cause_where_there_is_one_and_how_many_came_before_it() {
+        let recorder = Recorder::default();
+        let _recording = recorder.install();
+        let log = FaultLog::default();
+        let plain = || Error::new(ErrorKind::Timeout, Operation::Get, "redis");
+
+        log.note(&plain());
+        log.note(&plain());
+        tokio::time::advance(INTERVAL).await;
+        log.note(&plain().with_source(std::io::Error::other("the cable is out")));
+
+        let lines = recorder.lines();
+        assert_eq!(lines.len(), 2);
+        assert_eq!((lines[0].field("cause"), lines[0].field("failures")), (None, Some("1")));
+        assert_eq!(lines[1].field("cause"), Some("the cable is out"));
+        assert_eq!(lines[1].field("failures"), Some("2"));
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Inner {
     /// The same store without the breaker, for recovery.
     pub(crate) bare: Arc<dyn Backend>,
     pub(crate) breaker: Option<Arc<CircuitBreaker>>,
+    /// The circuits of a backend's servers, where they have circuits of their own.
+    pub(crate) circuits: Option<Circuits>,
     /// How long a call of `bare` may take; none where the backend keeps the time itself.
     pub(crate) deadline: Option<Duration>,
     pub(crate) profile: Profile,
@@ -42,6 +44,9 @@ pub(crate) struct Inner {
     pub(crate) awaited: AtomicBool,
     pub(crate) switched_off: AtomicBool,
 }
+
+/// Returns the state of each server's circuit by the server's address.
+pub(crate) type Circuits = Box<dyn Fn() -> Vec<(String, CircuitState)> + Send + Sync>;
 
 /// What the cache is called and what it stands for.
 #[derive(Clone, Copy, Debug)]

@@ -3,9 +3,9 @@
 
 mod flights;
 mod journal;
+mod recent;
 
 use std::any::TypeId;
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,9 +16,12 @@ use tokio::time::Instant;
 use crate::mutants::{Mutant, planted};
 
 use self::flights::Flights;
-pub(crate) use self::flights::{Arrival, FlightId, MAX_ROUNDS, Outcome, Value, Verdict};
+pub(crate) use self::flights::{
+    Arrival, FlightId, FollowerId, MAX_ROUNDS, Outcome, Value, Verdict,
+};
 use self::journal::Journal;
 pub(crate) use self::journal::{Snapshot, Target, Token};
+use self::recent::Recent;
 
 /// Pending invalidations and running flights of one cache. `L` is the right to lead a flight.
 #[derive(Debug)]
@@ -32,12 +35,11 @@ pub(crate) struct Ledger<L> {
 struct State<L> {
     journal: Journal,
     flights: Flights<L>,
-    /// Other processes' stubs that were waited for in vain.
-    waited: HashMap<Key, (Nonce, Instant)>,
+    /// Other processes' stubs that were waited for in vain; one that is forgotten costs a wait.
+    waited: Recent<Nonce>,
+    /// Keys whose entry was deleted because it did not decode.
+    healed: Recent<()>,
 }
-
-/// How many vain waits are remembered; beyond that all are forgotten, which costs waits only.
-const MAX_WAITED: usize = 1024;
 
 impl<L> Ledger<L> {
     pub(crate) fn new() -> Self {
@@ -45,7 +47,8 @@ impl<L> Ledger<L> {
             state: Mutex::new(State {
                 journal: Journal::default(),
                 flights: Flights::default(),
-                waited: HashMap::new(),
+                waited: Recent::default(),
+                healed: Recent::default(),
             }),
             pending: AtomicUsize::new(0),
         }
@@ -178,26 +181,30 @@ impl<L> Ledger<L> {
         self.lock().flights.abandon(key, id)
     }
 
-    pub(crate) fn give_up(&self, key: &Key, id: FlightId) -> Outcome<L> {
-        self.lock().flights.give_up(key, id)
+    pub(crate) fn give_up(&self, key: &Key, follower: FollowerId) -> Outcome<L> {
+        self.lock().flights.give_up(key, follower)
     }
 
     /// Tells whether this stub has been waited for in vain already.
     pub(crate) fn was_waited_for(&self, key: &Key, nonce: Nonce) -> bool {
-        self.lock().waited.get(key).is_some_and(|(waited, _)| *waited == nonce)
+        self.lock().waited.get(key) == Some(&nonce)
     }
 
     /// Notes that a stub has been waited for in vain; it can't outlive `hold`.
     pub(crate) fn note_waited_for(&self, key: &Key, nonce: Nonce, hold: Duration) {
-        let now = Instant::now();
-        let waited = &mut self.lock().waited;
-        if waited.len() >= MAX_WAITED {
-            waited.retain(|_, (_, until)| *until > now);
+        self.lock().waited.note(key, nonce, hold);
+    }
+
+    /// Tells whether an entry that does not decode may be deleted, and notes that it is: once in
+    /// `pause` for each key. Of two types that live under one key, each unreadable to the other,
+    /// one is then cached instead of none.
+    pub(crate) fn may_heal(&self, key: &Key, pause: Duration) -> bool {
+        let mut state = self.lock();
+        let may = state.healed.get(key).is_none();
+        if may {
+            state.healed.note(key, (), pause);
         }
-        if waited.len() >= MAX_WAITED {
-            waited.clear();
-        }
-        waited.insert(key.clone(), (nonce, now + hold));
+        may
     }
 
     fn journal<T>(&self, change: impl FnOnce(&mut Journal) -> T) -> T {

@@ -3,11 +3,12 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tasker_cache_breaker::CircuitState;
+use tasker_cache_breaker::{CircuitBreaker, CircuitState, Permit};
 use tasker_cache_core::{Backend, Error, ErrorKind, Operation, Result};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
@@ -15,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::inner::Inner;
 use crate::ledger::{Snapshot, Target};
+use crate::status;
 use crate::targets;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -29,22 +31,49 @@ const MOST_DECLINED: usize = 64;
 /// Beyond this a TTL counts as "not while this process lives".
 const LONGEST_WAIT: Duration = Duration::from_secs(10 * 365 * 86_400);
 
+/// How often the task shows that its runtime drives it.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// After how long without a beat another task takes over.
+const OVERDUE: Duration = Duration::from_secs(5);
+
+/// Every how many calls the beat is looked at: the others need no clock.
+const LOOK_EVERY: u32 = 8;
+
 /// The task of one cache: at most one at a time, started when there is something to do, on the
 /// runtime of the call that found it, and gone with the last handle.
+///
+/// A runtime may exist and not be driven any more. Then the next call within another one starts
+/// the task there.
 #[derive(Debug)]
 pub(crate) struct Recovery {
-    running: Arc<AtomicBool>,
-    task: Mutex<Option<AbortHandle>>,
+    /// The number of the task that runs; [`NOBODY`] while none does.
+    on_duty: Arc<AtomicU64>,
+    calls: AtomicU32,
+    duty: Mutex<Duty>,
     /// How many keys the next request deletes: less after a failure, so that a backend which
     /// deletes them one by one gets on too.
     batch: AtomicUsize,
 }
 
+const NOBODY: u64 = 0;
+
+/// What a successor has to know of the task that ran last.
+#[derive(Debug, Default)]
+struct Duty {
+    number: u64,
+    task: Option<AbortHandle>,
+    beat: Option<Instant>,
+    /// The right to probe, which the task would otherwise take along.
+    permit: Option<Permit<'static>>,
+}
+
 impl Default for Recovery {
     fn default() -> Self {
         Self {
-            running: Arc::default(),
-            task: Mutex::default(),
+            on_duty: Arc::default(),
+            calls: AtomicU32::new(0),
+            duty: Mutex::default(),
             batch: AtomicUsize::new(LARGEST_BATCH),
         }
     }
@@ -53,39 +82,91 @@ impl Default for Recovery {
 impl Recovery {
     /// Starts the task unless it runs. Outside of a runtime the next call within one does.
     pub(crate) fn ensure(&self, cache: &Arc<Inner>) {
-        if self.running.load(Ordering::Acquire) {
+        let on_duty = self.on_duty.load(Ordering::Acquire);
+        if on_duty != NOBODY && !self.is_overdue() {
             return;
         }
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
-        if self.running.swap(true, Ordering::AcqRel) {
+        let mut duty = self.lock();
+        if self.on_duty.load(Ordering::Acquire) != on_duty {
+            // Somebody was quicker, or it has ended, and saw to its successor.
             return;
         }
-        let running = Running(Arc::clone(&self.running));
-        let task = runtime.spawn(run(Arc::downgrade(cache), running));
-        *self.lock() = Some(task.abort_handle());
+        if let Some(idle) = duty.task.take() {
+            idle.abort();
+        }
+        let number = duty.number + 1;
+        *duty = Duty { number, beat: Some(Instant::now()), ..Duty::default() };
+        self.on_duty.store(number, Ordering::Release);
+        let running = Running { on_duty: Arc::clone(&self.on_duty), number };
+        let work = beating(Arc::downgrade(cache), number, run(Arc::downgrade(cache), running));
+        duty.task = Some(runtime.spawn(work).abort_handle());
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<AbortHandle>> {
-        self.task.lock().unwrap_or_else(PoisonError::into_inner)
+    fn is_overdue(&self) -> bool {
+        // Calls that miss each other's step only make the looks rarer.
+        let calls = self.calls.load(Ordering::Relaxed).wrapping_add(1);
+        self.calls.store(calls, Ordering::Relaxed);
+        calls.is_multiple_of(LOOK_EVERY)
+            && self.lock().beat.is_some_and(|beat| beat.elapsed() >= OVERDUE)
+    }
+
+    fn beat(&self, number: u64) {
+        let mut duty = self.lock();
+        if duty.number == number {
+            duty.beat = Some(Instant::now());
+        }
+    }
+
+    /// Keeps the right to probe where a successor finds it.
+    fn keep(&self, number: u64, permit: Permit<'static>) {
+        let mut duty = self.lock();
+        if duty.number == number {
+            duty.permit = Some(permit);
+        }
+    }
+
+    fn take_back(&self, number: u64) -> Option<Permit<'static>> {
+        let mut duty = self.lock();
+        if duty.number == number { duty.permit.take() } else { None }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Duty> {
+        self.duty.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Recovery {
     fn drop(&mut self) {
-        if let Some(task) = self.lock().take() {
+        if let Some(task) = self.lock().task.take() {
             task.abort();
         }
     }
 }
 
-/// Says that the task runs, until it ends or its runtime drops it.
-struct Running(Arc<AtomicBool>);
+/// Says that the task runs, until it ends, its runtime drops it, or another one takes over.
+struct Running {
+    on_duty: Arc<AtomicU64>,
+    number: u64,
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+        let (mine, order) = (self.number, Ordering::AcqRel);
+        // A successor's number stays.
+        let _ = self.on_duty.compare_exchange(mine, NOBODY, order, Ordering::Relaxed);
+    }
+}
+
+/// Does the work, and shows meanwhile that it is driven.
+async fn beating(cache: Weak<Inner>, number: u64, work: impl Future<Output = ()>) {
+    let mut work = pin!(work);
+    while timeout(BEAT, &mut work).await.is_err() {
+        if let Some(cache) = cache.upgrade() {
+            cache.recovery.beat(number);
+        }
     }
 }
 
@@ -102,7 +183,7 @@ async fn run(cache: Weak<Inner>, running: Running) {
             cache.see_to_recovery();
             return;
         }
-        let result = round(&cache).await;
+        let result = round(&cache, running.number).await;
         greet(&cache).await;
         cache.telemetry.publish(&cache);
         pause = match result {
@@ -137,13 +218,13 @@ enum Round {
 
 /// Applies what is pending. While the circuit is not closed, a round in which every key was
 /// deleted and a ping was answered is one success of a probe.
-async fn round(cache: &Arc<Inner>) -> Round {
+async fn round(cache: &Arc<Inner>, number: u64) -> Round {
     let work = cache.ledger.snapshot();
     if cache.circuit().is_none_or(|state| state == CircuitState::Closed) {
         return replay_all(cache, work).await;
     }
     let breaker = cache.breaker.as_ref();
-    let Some(permit) = breaker.and_then(|breaker| breaker.try_probe()) else {
+    let Some(permit) = breaker.and_then(CircuitBreaker::try_probe_owned) else {
         if !work.keys.is_empty() || !work.prefixes.is_empty() {
             return replay_all(cache, work).await;
         }
@@ -154,7 +235,12 @@ async fn round(cache: &Arc<Inner>) -> Round {
         replay_keys(cache, &work).await?;
         bounded(cache, Operation::Ping, cache.bare.ping()).await
     };
-    match probed.await {
+    cache.recovery.keep(number, permit);
+    let probed = probed.await;
+    let Some(permit) = cache.recovery.take_back(number) else {
+        return Round::Failed;
+    };
+    match probed {
         Ok(()) => {
             permit.success();
             // Prefixes don't hold the circuit: they stay bypassed by themselves.
@@ -289,7 +375,10 @@ impl Leftover {
 
 impl fmt::Display for Leftover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} keys and {} prefixes left to invalidate", self.keys, self.prefixes)
+        if self.is_empty() {
+            return f.write_str("nothing left to invalidate");
+        }
+        write!(f, "{} left to invalidate", status::targets(self.keys, self.prefixes))
     }
 }
 

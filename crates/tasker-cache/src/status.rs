@@ -8,8 +8,8 @@ use serde::{Serialize, Serializer};
 use tasker_cache_breaker::CircuitState;
 use tasker_cache_core::{Backend, Scope};
 
-use crate::Counters;
 use crate::inner::Inner;
+use crate::{Bypass, Counters};
 
 /// A snapshot of one cache: for people by `Display`, for machines by `Serialize`.
 #[derive(Clone, Debug, Serialize)]
@@ -29,6 +29,9 @@ pub struct Status {
     /// The circuit's state; `None` where there is no breaker.
     #[serde(serialize_with = "circuit")]
     pub circuit: Option<CircuitState>,
+    /// The circuits of the backend's servers by address, where each has its own; otherwise empty.
+    #[serde(serialize_with = "circuits")]
+    pub circuits: BTreeMap<String, CircuitState>,
     /// Invalidations that are not yet applied.
     pub pending: Pending,
     /// Live entries of a local backend.
@@ -82,6 +85,7 @@ impl Status {
             is_stand_in: cache.identity.stand_in,
             is_bypassed: cache.switched_off.load(Ordering::Relaxed),
             circuit: cache.circuit(),
+            circuits: cache.circuits.iter().flat_map(|circuits| circuits()).collect(),
             pending: Pending { keys, prefixes },
             entries: occupancy.map(|occupancy| occupancy.entries),
             bytes: occupancy.and_then(|occupancy| occupancy.bytes),
@@ -107,23 +111,27 @@ impl fmt::Display for Status {
         if let Some(circuit) = self.circuit {
             write!(f, ", circuit {circuit}")?;
         }
+        for (server, circuit) in &self.circuits {
+            if *circuit != CircuitState::Closed {
+                write!(f, ", that of {server} {circuit}")?;
+            }
+        }
         if let Some(entries) = self.entries {
-            write!(f, ", {entries} entries")?;
+            write!(f, ", {}", counted(entries, "entry", "entries"))?;
         }
         if let Some(bytes) = self.bytes {
-            write!(f, " of {bytes} bytes")?;
+            write!(f, " of {}", counted(bytes, "byte", "bytes"))?;
         }
         let Pending { keys, prefixes } = self.pending;
         if keys + prefixes > 0 {
-            write!(f, ", pending invalidations: {keys} keys and {prefixes} prefixes")?;
+            write!(f, ", pending invalidations: {}", targets(keys, prefixes))?;
         }
         let Counters { hits, misses, failed_reads, loads, coalesced, .. } = self.counters;
-        write!(
-            f,
-            "; {hits} hits, {misses} misses, {failed_reads} failed, {} bypassed; \
-             {loads} loads, {coalesced} shared",
-            self.counters.bypassed()
-        )?;
+        let hits = counted(hits, "hit", "hits");
+        let misses = counted(misses, "miss", "misses");
+        write!(f, "; {hits}, {misses}, {failed_reads} failed, ")?;
+        self.counters.fmt_bypassed(f)?;
+        write!(f, "; {}, {coalesced} coalesced", counted(loads, "load", "loads"))?;
         for (path, region) in &self.regions {
             if !region.is_enabled {
                 write!(f, "; region '{path}' disabled by the usage rule")?;
@@ -133,6 +141,40 @@ impl fmt::Display for Status {
     }
 }
 
+impl Counters {
+    /// Writes how many reads did not ask, and why: the reasons that there were.
+    fn fmt_bypassed(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bypassed", self.bypassed())?;
+        let reasons: Vec<String> = [
+            (self.bypassed_disabled, Bypass::Disabled),
+            (self.bypassed_usage, Bypass::Usage),
+            (self.bypassed_operator, Bypass::Operator),
+            (self.bypassed_circuit, Bypass::Circuit),
+            (self.bypassed_pending, Bypass::Pending),
+        ]
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, reason)| format!("{reason} {count}"))
+        .collect();
+        if reasons.is_empty() { Ok(()) } else { write!(f, " ({})", reasons.join(", ")) }
+    }
+}
+
+/// Words how many keys and prefixes there are.
+pub(crate) fn targets(keys: usize, prefixes: usize) -> String {
+    let keys = counted(keys, "key", "keys");
+    format!("{keys} and {}", counted(prefixes, "prefix", "prefixes"))
+}
+
+fn counted<N: Copy + PartialEq + From<u8> + fmt::Display>(
+    count: N,
+    one: &str,
+    more: &str,
+) -> String {
+    let noun = if count == N::from(1) { one } else { more };
+    format!("{count} {noun}")
+}
+
 #[expect(
     clippy::ref_option,
     clippy::trivially_copy_pass_by_ref,
@@ -140,4 +182,11 @@ impl fmt::Display for Status {
 )]
 fn circuit<S: Serializer>(state: &Option<CircuitState>, serializer: S) -> Result<S::Ok, S::Error> {
     state.map(CircuitState::as_str).serialize(serializer)
+}
+
+fn circuits<S: Serializer>(
+    states: &BTreeMap<String, CircuitState>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(states.iter().map(|(server, state)| (server, state.as_str())))
 }

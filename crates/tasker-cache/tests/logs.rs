@@ -1,5 +1,6 @@
 //! The log lines that operators and their alerts rely on: word for word, and once each.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::time::Duration;
@@ -192,4 +193,39 @@ async fn a_second_usage_of_a_path_is_one_warning() {
         printed(&recorder),
         ["WARN A region is used in two different ways; the first usage holds region=a"]
     );
+}
+
+#[tokio::test]
+async fn a_value_without_an_encoded_form_is_told_once() {
+    let recorder = Recorder::default();
+    let _recording = recorder.install();
+    let cache = Cache::in_memory(10);
+    let region = cache.region(Usage::new("pairs").consistency(Consistency::Local));
+    let unnamed = HashMap::from([((1, 2), 3)]);
+
+    for _ in 0..3 {
+        let Ok(value) = region.get_or_load("a", || load(unnamed.clone())).await;
+        assert_eq!(*value, unnamed);
+    }
+
+    let line = "WARN A value has no encoded form and is not cached region=pairs";
+    assert_eq!(printed(&recorder), [line]);
+}
+
+#[tokio::test]
+async fn what_a_loader_logs_is_within_a_span_of_its_region() {
+    let recorder = Recorder::default();
+    let _recording = recorder.install();
+    let cache = Cache::in_memory(10);
+    let region = cache.region(Usage::new("numbers").consistency(Consistency::Local));
+    let mut span = None;
+
+    let read = region.get_or_load("a", || {
+        let current = tracing::Span::current();
+        span = current.metadata().map(|span| (span.name(), span.target()));
+        load(1)
+    });
+    let Ok(_) = read.await;
+
+    assert_eq!(span, Some(("load", "tasker_cache::region")));
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use tasker_cache_core::Backend;
 
 use super::{configured, stand_in, warn_of_configuration};
+use crate::builder::Builder;
 use crate::config::Resolved;
 use crate::{Cache, targets};
 
@@ -38,7 +39,7 @@ pub(super) async fn redis(name: &'static str, resolved: &Resolved) -> Cache {
     match make() {
         Ok(backend) => {
             let ready = backend.ready().await;
-            made(backend, name, NO_REDIS, ready, resolved)
+            made(backend, name, NO_REDIS, ready, resolved).build()
         }
         Err(error) => refused(&error, resolved),
     }
@@ -55,19 +56,22 @@ pub(super) async fn memcached(resolved: &Resolved) -> Cache {
         let config = MemcachedConfig::new(url.expose())?
             .max_connections(settings.max_connections)
             .connection_timeout(settings.connection_timeout)
-            .operation_timeout(resolved.operation_timeout);
+            .operation_timeout(resolved.operation_timeout)
+            .max_value_bytes(resolved.max_value_bytes);
         Ok(Memcached::new(config))
     };
     match settings.urls.iter().map(make).collect::<Result<Vec<_>, _>>() {
         Ok(servers) if servers.len() > 1 => {
             let ring = Ring::new(servers, resolved.breaker.map(breaker));
             let ready = ring.ready().await;
-            made(ring, Memcached::NAME, NO_MEMCACHED, ready, resolved)
+            let members = ring.clone();
+            let cache = made(ring, Memcached::NAME, NO_MEMCACHED, ready, resolved);
+            cache.circuits(move || members.circuits()).build()
         }
         Ok(servers) => match servers.into_iter().next() {
             Some(server) => {
                 let ready = server.ready().await;
-                made(server, Memcached::NAME, NO_MEMCACHED, ready, resolved)
+                made(server, Memcached::NAME, NO_MEMCACHED, ready, resolved).build()
             }
             None => stand_in(resolved),
         },
@@ -75,7 +79,7 @@ pub(super) async fn memcached(resolved: &Resolved) -> Cache {
     }
 }
 
-/// Makes the cache over a backend that keeps the time of its operations itself, and logs whether
+/// Prepares the cache over a backend that keeps the time of its operations itself, and logs whether
 /// it could be reached.
 fn made(
     backend: impl Backend,
@@ -83,7 +87,7 @@ fn made(
     warning: &str,
     ready: Result<(), impl fmt::Display>,
     resolved: &Resolved,
-) -> Cache {
+) -> Builder {
     let builder =
         configured(Cache::builder(backend), resolved).name(name).without_operation_timeout();
     match ready {
@@ -93,7 +97,7 @@ fn made(
                 backend = name,
                 "Distributed cache provider initialized successfully"
             );
-            builder.build()
+            builder
         }
         Err(cause) => {
             tracing::warn!(
@@ -102,7 +106,7 @@ fn made(
                 %cause,
                 "{warning}"
             );
-            builder.unreachable().build()
+            builder.unreachable()
         }
     }
 }

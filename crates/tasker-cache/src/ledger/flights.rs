@@ -20,6 +20,10 @@ pub(crate) type Value = Arc<dyn Any + Send + Sync>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FlightId(u64);
 
+/// Names one follower, whichever flight it has been passed on to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FollowerId(u64);
+
 /// How many flights a reader waits for before it loads for itself.
 pub(crate) const MAX_ROUNDS: u32 = 2;
 
@@ -41,11 +45,14 @@ pub(crate) type Reply<L> = oneshot::Sender<Verdict<L>>;
 /// A follower whose wait is over.
 #[derive(Debug)]
 pub(crate) struct Waiter<L> {
+    id: FollowerId,
     reply: Reply<L>,
     /// How many followers had arrived before this one.
     ticket: u64,
     /// How many flights it has waited for before this one.
     rounds: u32,
+    /// Whether it was passed on by giving up: it then gives no other flight up.
+    gave_up: bool,
 }
 
 #[derive(Debug)]
@@ -71,7 +78,7 @@ pub(crate) enum Arrival<L> {
     /// Nobody is loading: lead.
     Lead(FlightId),
     /// Somebody is.
-    Follow(FlightId, oneshot::Receiver<Verdict<L>>),
+    Follow(FollowerId, oneshot::Receiver<Verdict<L>>),
     /// The load that runs waits for this very reader.
     Within,
 }
@@ -94,12 +101,13 @@ impl<L> Default for Outcome<L> {
 #[derive(Debug)]
 pub(crate) struct Flights<L> {
     last: u64,
+    followed: u64,
     by_key: HashMap<Key, Vec<Flight<L>>>,
 }
 
 impl<L> Default for Flights<L> {
     fn default() -> Self {
-        Self { last: 0, by_key: HashMap::new() }
+        Self { last: 0, followed: 0, by_key: HashMap::new() }
     }
 }
 
@@ -131,9 +139,12 @@ impl<L> Flights<L> {
             flight.waiters.retain(|waiter| !waiter.reply.is_closed());
         }
         let (reply, verdict) = oneshot::channel();
-        flight.waiters.push(Waiter { reply, ticket: flight.arrived, rounds });
+        self.followed += 1;
+        let id = FollowerId(self.followed);
+        let ticket = flight.arrived;
+        flight.waiters.push(Waiter { id, reply, ticket, rounds, gave_up: false });
         flight.arrived += 1;
-        Arrival::Follow(flight.id, verdict)
+        Arrival::Follow(id, verdict)
     }
 
     /// Starts a flight for a reader that holds a lease. A flight that runs without one began
@@ -221,10 +232,21 @@ impl<L> Flights<L> {
         outcome
     }
 
-    /// Ends a flight whose leader does not get on; the followers form the next one.
-    pub(crate) fn give_up(&mut self, key: &Key, id: FlightId) -> Outcome<L> {
+    /// Ends the flight that this follower waits for, because its leader does not get on; the
+    /// followers form the next one. They all lose patience at about the same time, so the next one
+    /// is given up only by who arrives later.
+    pub(crate) fn give_up(&mut self, key: &Key, follower: FollowerId) -> Outcome<L> {
         let mut outcome = Outcome::default();
-        if let Some(flight) = self.remove(key, id) {
+        let waits = |flight: &&Flight<L>| {
+            flight.waiters.iter().any(|waiter| waiter.id == follower && !waiter.gave_up)
+        };
+        let given_up = self.by_key.get(key).and_then(|flights| flights.iter().find(waits));
+        if let Some(id) = given_up.map(|flight| flight.id)
+            && let Some(mut flight) = self.remove(key, id)
+        {
+            for waiter in &mut flight.waiters {
+                waiter.gave_up = true;
+            }
             self.succeed(key, flight, &mut outcome);
         }
         outcome
@@ -349,8 +371,12 @@ mod tests {
     }
 
     fn follow(flights: &mut Test, rounds: u32) -> Follower {
+        follow_as(flights, rounds).1
+    }
+
+    fn follow_as(flights: &mut Test, rounds: u32) -> (FollowerId, Follower) {
         match flights.arrive(&key(), TypeId::of::<u64>(), &[], rounds) {
-            Arrival::Follow(_, verdict) => verdict,
+            Arrival::Follow(id, verdict) => (id, verdict),
             other => panic!("expected to follow, not {other:?}"),
         }
     }
@@ -472,12 +498,32 @@ mod tests {
     #[test]
     fn who_waited_in_vain_twice_loads_for_itself() {
         let mut flights = Test::default();
-        let id = lead(&mut flights);
-        let mut tired = follow(&mut flights, 1);
+        lead(&mut flights);
+        let (id, mut tired) = follow_as(&mut flights, 1);
 
         assert!(tell(flights.give_up(&key(), id)).is_empty());
 
         assert_eq!(verdict(&mut tired), "alone");
+    }
+
+    #[test]
+    fn who_was_passed_on_can_give_up_the_flight_that_it_came_to() {
+        let mut flights = Test::default();
+        let first = lead(&mut flights);
+        let (early, mut verdict_of_early) = follow_as(&mut flights, 0);
+        let (other, mut verdict_of_other) = follow_as(&mut flights, 0);
+        let mut stuck = follow(&mut flights, 0);
+        tell(flights.abandon(&key(), first));
+        assert_eq!(verdict(&mut stuck), "lead");
+
+        let next = tell(flights.give_up(&key(), early));
+        assert_eq!((next.len(), verdict(&mut verdict_of_other)), (1, "lead"));
+
+        assert!(tell(flights.give_up(&key(), early)).is_empty(), "it has given up once");
+        assert!(tell(flights.give_up(&key(), other)).is_empty(), "it leads");
+        flights.begin(&key(), next[0]);
+        tell(flights.finish(&key(), next[0], &value(), false));
+        assert_eq!(verdict(&mut verdict_of_early), "value");
     }
 
     #[test]

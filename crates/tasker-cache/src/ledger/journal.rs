@@ -28,7 +28,7 @@ pub(crate) struct Token(u64);
 
 /// Pending invalidations, at most [`MAX_TOKENS`](Journal::MAX_TOKENS) of them and
 /// [`MAX_BYTES`](Journal::MAX_BYTES) of text: beyond that the largest region becomes pending as a
-/// whole. Nothing is ever dropped.
+/// whole, or the whole cache where no region is large. Nothing is ever dropped.
 ///
 /// A target keeps its latest token only: whatever applies the latest applies all of them.
 #[derive(Debug, Default)]
@@ -63,8 +63,9 @@ impl Journal {
     pub(crate) const MAX_TOKENS: usize = 10_000;
     pub(crate) const MAX_BYTES: usize = 1024 * 1024;
 
-    /// A region that holds less than this part of the journal frees too little to be widened.
-    const WORTH_WIDENING: usize = 64;
+    /// A region that holds less than this part of the journal frees too little to be widened:
+    /// that looks at every mark, so its cost is that of so many looks for each mark that it frees.
+    const WORTH_WIDENING: usize = 16;
 
     pub(crate) fn len(&self) -> usize {
         self.keys.len() + self.prefixes.len()
@@ -187,23 +188,48 @@ impl Journal {
         }
     }
 
-    /// Replaces everything in the largest region by that region.
+    /// Replaces everything in the largest region by that region. Where no region is large enough
+    /// for that to help, all raw keys are taken together, and then the whole cache.
     fn widen(&mut self) {
-        let mut sizes: HashMap<Prefix, usize> = HashMap::new();
-        for key in self.keys.keys() {
-            *sizes.entry(key.region_prefix()).or_default() += key.as_str().len();
-        }
-        for prefix in self.prefixes.keys() {
-            *sizes.entry(prefix.region_prefix()).or_default() += prefix.as_str().len();
-        }
-        let Some((region, size)) = sizes.into_iter().max_by_key(|(_, size)| *size) else {
+        let Some(wide) = self.widest() else {
             return;
         };
-        let worthwhile = size * Self::WORTH_WIDENING >= self.bytes;
-        let wide = if worthwhile { region } else { region.raw_root().unwrap_or(region) };
-        let token = Token(self.last);
-        self.clear(&Target::Prefix(wide.clone()), token);
-        self.insert(&Target::Prefix(wide), token);
+        let (wide, token) = (Target::Prefix(wide), Token(self.last));
+        self.clear(&wide, token);
+        self.insert(&wide, token);
+    }
+
+    /// Returns what is to become pending as a whole.
+    fn widest(&self) -> Option<Prefix> {
+        let keys = self.keys.keys().map(|key| (key.region_str(), key.is_raw(), key.as_str().len()));
+        let prefixes = self.prefixes.keys();
+        let prefixes =
+            prefixes.map(|prefix| (prefix.region_str(), prefix.is_raw(), prefix.as_str().len()));
+        // There may be as many regions as marks, so each costs no more than a reference. A raw key
+        // and one of a region may have the same text.
+        let mut sizes: HashMap<(&str, bool), usize> = HashMap::new();
+        let mut raw_size = 0;
+        for (region, is_raw, size) in keys.chain(prefixes) {
+            *sizes.entry((region, is_raw)).or_default() += size;
+            raw_size += if is_raw { size } else { 0 };
+        }
+        let ((largest, is_raw), size) = sizes.into_iter().max_by_key(|(_, size)| *size)?;
+        let region =
+            self.region(|region| region.as_str() == largest && region.is_raw() == is_raw)?;
+        let is_worthwhile = |size: usize| size * Self::WORTH_WIDENING >= self.bytes;
+        Some(if is_worthwhile(size) {
+            region
+        } else if is_worthwhile(raw_size) {
+            self.region(Prefix::is_raw).and_then(|raw| raw.raw_root()).unwrap_or(region)
+        } else {
+            region.root()
+        })
+    }
+
+    /// Returns a region of which something is marked.
+    fn region(&self, is_wanted: impl Fn(&Prefix) -> bool) -> Option<Prefix> {
+        let of_prefixes = self.prefixes.keys().map(Prefix::region_prefix);
+        self.keys.keys().map(Key::region_prefix).chain(of_prefixes).find(is_wanted)
     }
 }
 
@@ -295,6 +321,58 @@ mod tests {
         assert!(!journal.covers(&KeyBuilder::region("app", "small", 0).segment("b").key()));
         assert!(journal.covers(&KeyBuilder::region("app", "small", 0).segment("a").key()));
         assert!(journal.covers(&key("b")));
+    }
+
+    /// Marks 100,000 keys, each of the region that `region` names, and checks that all stay covered.
+    fn mark_many(region: impl Fn(usize) -> KeyBuilder) -> Journal {
+        let mut journal = Journal::default();
+        let key = |number| region(number).segment(number).key();
+        for number in 0..100_000 {
+            journal.mark(&Target::Key(key(number)));
+            assert!(journal.len() <= Journal::MAX_TOKENS && journal.bytes <= Journal::MAX_BYTES);
+        }
+        assert!((0..100_000).all(|number| journal.covers(&key(number))), "one was forgotten");
+        journal
+    }
+
+    #[test]
+    fn regions_with_one_key_each_become_pending_together() {
+        let journal = mark_many(|number| KeyBuilder::region("app", &format!("r{number}"), 0));
+
+        assert_eq!(journal.snapshot().prefixes, [region().prefix().root()]);
+        assert!(journal.covers(&KeyBuilder::raw("app").segment("any").key()));
+        assert!(!journal.covers(&KeyBuilder::raw("other").segment("any").key()));
+    }
+
+    #[test]
+    fn raw_keys_of_many_first_segments_become_pending_without_the_regions() {
+        let journal = mark_many(|_| KeyBuilder::raw("app"));
+
+        assert!(journal.covers(&KeyBuilder::raw("app").segment("any").key()));
+        assert!(!journal.covers(&key("any")));
+    }
+
+    #[test]
+    fn a_few_regions_of_equal_size_become_pending_one_by_one() {
+        let journal =
+            mark_many(|number| KeyBuilder::region("app", &format!("r{}", number % 10), 0));
+
+        assert!(journal.covers(&KeyBuilder::region("app", "r3", 0).segment("any").key()));
+        assert!(!journal.covers(&key("any")));
+    }
+
+    #[test]
+    fn looking_for_what_to_widen_is_done_seldom() {
+        let mut journal = Journal::default();
+        let mut widened = 0;
+        for number in 0..100_000_usize {
+            let region = KeyBuilder::region("app", &format!("r{}", number % 64), 0);
+            let before = journal.len();
+            journal.mark(&Target::Key(region.segment(number).key()));
+            widened += usize::from(journal.len() <= before);
+        }
+        // Each looks at 10,000 marks.
+        assert!(widened <= 100_000 / (Journal::MAX_TOKENS / (2 * Journal::WORTH_WIDENING)));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tracing::Instrument;
 
 use super::Region;
 use crate::leading::{self, Leading};
-use crate::ledger::{Arrival, FlightId, MAX_ROUNDS, Value, Verdict};
+use crate::ledger::{Arrival, FollowerId, MAX_ROUNDS, Value, Verdict};
 use crate::nesting::Nesting;
 use crate::targets;
 
@@ -145,7 +145,7 @@ impl<V: Send + Sync + 'static> Reading<'_, V> {
     /// waits then still loads together.
     async fn follow(
         &self,
-        id: FlightId,
+        id: FollowerId,
         mut verdict: oneshot::Receiver<Verdict<Leading>>,
     ) -> Verdict<Leading> {
         let patience = self.deadline - self.region.state.usage.hold / 10;
@@ -267,7 +267,7 @@ impl<V: Send + Sync + 'static> Reading<'_, V> {
 /// What the critical section decided.
 enum Entered {
     Lead(Leading),
-    Follow(FlightId, oneshot::Receiver<Verdict<Leading>>),
+    Follow(FollowerId, oneshot::Receiver<Verdict<Leading>>),
     Within,
 }
 
@@ -302,18 +302,18 @@ async fn look<V: Send + Sync + 'static>(region: &Region<V>, key: &Key, first: bo
     look
 }
 
-/// Asks the backend. An entry that doesn't decode is deleted, so that the key heals.
+/// Asks the backend. An entry that doesn't decode is deleted, so that the key heals; if it has
+/// been deleted lately, somebody stores such entries all the time, and this one is left alone.
 async fn ask<V: Send + Sync + 'static>(region: &Region<V>, key: &Key) -> Result<Look<V>, Error> {
     let Region { cache, state, .. } = region;
-    let mut healed = false;
+    let hold = state.usage.hold;
     loop {
-        return Ok(match cache.backend.get_or_lease(key, state.usage.hold).await? {
+        return Ok(match cache.backend.get_or_lease(key, hold).await? {
             Lookup::Hit(entry) => match region.decode(&entry) {
                 Some(value) => Look::Hit(value),
-                None if healed => Look::Unleased,
+                None if !cache.ledger.may_heal(key, hold) => Look::Unleased,
                 None => {
                     cache.backend.delete(key).await?;
-                    healed = true;
                     continue;
                 }
             },
