@@ -144,7 +144,8 @@ impl Report<'_> {
         let reads = self.count(|record| record.what.is_read());
         let promises = self.count(|record| record.what.is_promise() && record.is_first);
         self.print_table();
-        for violation in self.violations.iter().take(TOLD) {
+        let told = if self.options.mutant.is_some() { 1 } else { TOLD };
+        for violation in self.violations.iter().take(told) {
             self.print_violation(violation);
         }
         for complaint in self.complaints() {
