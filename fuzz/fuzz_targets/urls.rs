@@ -27,8 +27,11 @@ fuzz_target!(|text: &str| {
     }
 });
 
-/// Puts credentials before the host, or before the whole text if it has no scheme.
+/// Puts credentials before the host, or before the whole text if it has no scheme: what stands in
+/// the path of a socket is no secret.
 fn with_secret(text: &str) -> String {
-    let (scheme, rest) = text.split_once("://").unwrap_or(("redis", text));
+    let is_scheme = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let split = text.split_once("://").filter(|(scheme, _)| scheme.chars().all(is_scheme));
+    let (scheme, rest) = split.unwrap_or(("redis", text));
     format!("{scheme}://{SECRET}:{SECRET}@{rest}")
 }

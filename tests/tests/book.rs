@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use tasker_cache::backend::ErrorKind;
-use tasker_cache::{BreakerSettings, Config};
+use tasker_cache::{BreakerSettings, Cache, Config, Consistency, Usage};
 use tasker_cache_tests::tree::{self, read, root};
 
 /// The pages of the tree below a folder by their path from the root.
@@ -250,6 +250,21 @@ fn every_item_that_the_book_names_is_in_the_code() {
     }
     assert!(seen >= 20, "the items are found");
     assert!(!is_defined("nothing", &sources) && !is_defined("Nowhere", &sources));
+}
+
+#[tokio::test]
+async fn the_front_page_prints_what_its_example_does() {
+    let cache = Cache::in_memory(10_000);
+    let numbers = cache.region(Usage::new("profile").consistency(Consistency::Local));
+    for _ in 0..2 {
+        let read = numbers.get_or_load([42], || async { Ok::<u64, std::io::Error>(42) });
+        assert!(read.await.is_ok());
+    }
+    let invalidation = numbers.invalidate([42]).await;
+
+    let printed = format!("invalidation {invalidation}\n{}\n", cache.status());
+
+    assert!(read("README.md").contains(&printed), "it prints:\n{printed}");
 }
 
 /// The line that makes the user, and what it allows.

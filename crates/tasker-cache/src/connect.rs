@@ -4,19 +4,18 @@
 mod networked;
 
 use std::fmt;
+#[cfg(feature = "moka")]
+use std::future::{Ready, ready};
 
 use tasker_cache_core::NoOp;
 
+use crate::backends::with_backends;
 use crate::builder::Builder;
 use crate::config::{BackendName, BreakerValues, Resolved};
 use crate::inner::Settings;
 use crate::{BreakerSettings, Cache, Config, ConfigError, targets};
 
 /// Makes the cache that a configuration describes, or one that stands in for it.
-#[cfg_attr(
-    not(any(feature = "redis", feature = "memcached")),
-    expect(clippy::unused_async, reason = "backends on a network connect here")
-)]
 pub(crate) async fn connect(config: &Config) -> Cache {
     let resolved = match config.resolve() {
         Ok(resolved) => resolved,
@@ -26,34 +25,41 @@ pub(crate) async fn connect(config: &Config) -> Cache {
         tracing::info!(target: targets::CONNECT, "Distributed cache disabled by configuration");
         return configured(Cache::builder(NoOp), &resolved).build();
     }
-    // One arm per backend: with its feature it is made, without it is named.
-    match &resolved.backend {
-        #[cfg(feature = "moka")]
-        BackendName::Moka => moka(&resolved),
-        #[cfg(not(feature = "moka"))]
-        BackendName::Moka => not_compiled(&resolved, "moka"),
-        #[cfg(feature = "redis")]
-        BackendName::Redis => networked::redis("redis", &resolved).await,
-        #[cfg(feature = "redis")]
-        BackendName::Dragonfly => networked::redis("dragonfly", &resolved).await,
-        #[cfg(not(feature = "redis"))]
-        BackendName::Redis | BackendName::Dragonfly => not_compiled(&resolved, "redis"),
-        #[cfg(feature = "memcached")]
-        BackendName::Memcached => networked::memcached(&resolved).await,
-        #[cfg(not(feature = "memcached"))]
-        BackendName::Memcached => not_compiled(&resolved, "memcached"),
-        BackendName::Unknown(name) => {
-            tracing::warn!(
-                target: targets::CONNECT,
-                backend = name,
-                known = BackendName::KNOWN.join(", "),
-                "Unknown cache backend '{name}', falling back to NoOp cache (graceful degradation); \
-                 known are {}",
-                BackendName::KNOWN.join(", ")
-            );
-            stand_in(&resolved)
+    make(&resolved).await
+}
+
+/// Writes a function that makes the configured backend where its feature is there, and names the
+/// feature where it is not.
+macro_rules! make {
+    ($($(#[$documentation:meta])+
+        $variant:ident: [$own:literal $(, $alias:literal)*], $feature:tt, $make:path;)+) => {
+        #[allow(clippy::unused_async, reason = "without a backend there is nothing to wait for")]
+        async fn make(resolved: &Resolved) -> Cache {
+            match &resolved.backend {
+                $(
+                    #[cfg(feature = $feature)]
+                    BackendName::$variant => $make($own, resolved).await,
+                    #[cfg(not(feature = $feature))]
+                    BackendName::$variant => not_compiled(resolved, $feature),
+                )+
+                BackendName::Unknown(name) => unknown(resolved, name),
+            }
         }
-    }
+    };
+}
+
+with_backends!(make);
+
+fn unknown(resolved: &Resolved, name: &str) -> Cache {
+    let known = BackendName::KNOWN.join(", ");
+    tracing::warn!(
+        target: targets::CONNECT,
+        backend = name,
+        known,
+        "Unknown cache backend '{name}', falling back to NoOp cache (graceful degradation); known \
+         are {known}"
+    );
+    stand_in(resolved)
 }
 
 /// Makes the cache that stands in for a configuration which can't be used.
@@ -71,7 +77,7 @@ fn warn_of_configuration(error: &dyn fmt::Display) {
 }
 
 #[cfg(feature = "moka")]
-fn moka(resolved: &Resolved) -> Cache {
+fn moka(name: &'static str, resolved: &Resolved) -> Ready<Cache> {
     use tasker_cache_moka::{Moka, MokaConfig};
 
     let mut limits = MokaConfig::default().max_capacity(resolved.moka.max_capacity);
@@ -80,14 +86,14 @@ fn moka(resolved: &Resolved) -> Cache {
     }
     tracing::info!(
         target: targets::CONNECT,
-        backend = Moka::NAME,
+        backend = name,
         max_capacity = resolved.moka.max_capacity,
         "In-memory cache provider initialized"
     );
-    configured(Cache::builder(Moka::with_config(limits)), resolved).build()
+    ready(configured(Cache::builder(Moka::with_config(limits)), resolved).build())
 }
 
-#[cfg(not(all(feature = "moka", feature = "redis", feature = "memcached")))]
+#[allow(dead_code, reason = "there may be no backend that is not compiled in")]
 fn not_compiled(resolved: &Resolved, feature: &str) -> Cache {
     let backend = &resolved.backend;
     tracing::warn!(

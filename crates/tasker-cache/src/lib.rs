@@ -13,6 +13,7 @@
 //! | a store of your own | [`backend::Backend`] |
 //! | Tasker's templates and analytics | [`tasker`] |
 
+mod backends;
 mod builder;
 mod cache;
 mod codec;

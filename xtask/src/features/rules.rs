@@ -90,17 +90,12 @@ impl<'a> Build<'a> {
         broken.iter().map(|rule| format!("{} {rule}", self.name())).collect()
     }
 
-    /// Returns a sentence if the build takes more crates than the book says, or the book says
-    /// nothing of it.
+    /// Returns a sentence if the build takes more crates than the book allows; what the book leaves
+    /// out may take any number.
     pub(crate) fn over_budget(&self, budgets: &BTreeMap<&str, usize>) -> Option<String> {
-        let count = self.crates.len();
-        match budgets.get(self.feature?) {
-            None => Some(format!("{} takes {count} crates; the book has no row", self.name())),
-            Some(budget) if count > *budget => {
-                Some(format!("{} takes {count} crates; the book allows {budget}", self.name()))
-            }
-            Some(_) => None,
-        }
+        let (count, budget) = (self.crates.len(), budgets.get(self.feature?)?);
+        let is_over = count > *budget;
+        is_over.then(|| format!("{} takes {count} crates; the book allows {budget}", self.name()))
     }
 
     fn name(&self) -> String {
@@ -214,8 +209,8 @@ mod tests {
     }
 
     #[test]
-    fn a_feature_that_the_book_leaves_out_is_caught() {
-        assert!(over_budget("redis", 1).is_some());
+    fn a_feature_that_the_book_leaves_out_may_take_any_number() {
+        assert_eq!(over_budget("redis", 1_000), None);
     }
 
     #[test]

@@ -146,7 +146,7 @@ fn program(chosen: &[&str], all: &[&str]) -> String {
         functions.insert(include_str!("consumer/hit.rs.txt"));
     }
     if chosen.contains(&ENCRYPTABLE) {
-        calls.push("unencrypted().await;".to_owned());
+        calls.push("unencrypted();".to_owned());
         functions.insert(include_str!("consumer/unencrypted.rs.txt"));
     }
     let mut program = "#[tokio::main(flavor = \"current_thread\")]\nasync fn main() {\n".to_owned();
@@ -184,7 +184,7 @@ mod tests {
         let all = ["moka", "redis"];
         assert_eq!(program(&[], &all).matches("absent(\"").count(), 2);
         assert!(program(&["moka"], &all).contains("absent(\"redis\")"));
-        assert!(program(&["redis"], &all).contains("unencrypted().await"));
+        assert!(program(&["redis"], &all).contains("unencrypted();"));
         assert!(!program(&all, &all).contains("absent("));
     }
 }

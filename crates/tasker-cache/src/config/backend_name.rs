@@ -2,52 +2,47 @@
 
 use std::fmt;
 
-/// The backend that a configuration names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum BackendName {
-    /// `redis`.
-    Redis,
-    /// `dragonfly`.
-    Dragonfly,
-    /// `memcached`.
-    Memcached,
-    /// `moka`, `memory` or `in-memory`.
-    Moka,
-    /// Anything else; the name as it may be shown, which a longer text or one with other
-    /// characters than letters, digits, `-` and `_` may not.
-    Unknown(String),
+use crate::backends::with_backends;
+
+macro_rules! names {
+    ($($(#[$documentation:meta])+
+        $variant:ident: [$own:literal $(, $alias:literal)*], $feature:tt, $make:path;)+) => {
+        /// The backend that a configuration names.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum BackendName {
+            $($(#[$documentation])+ $variant,)+
+            /// Anything else; the name as it may be shown, which a longer text or one with other
+            /// characters than letters, digits, `-` and `_` may not.
+            Unknown(String),
+        }
+
+        impl BackendName {
+            /// The names that are understood, in any case.
+            pub const KNOWN: &'static [&'static str] = &[$($own, $($alias,)*)+];
+
+            pub(super) fn of(text: &str) -> Self {
+                let name = text.trim().to_ascii_lowercase();
+                match name.as_str() {
+                    $($own $(| $alias)* => Self::$variant,)+
+                    _ if is_plain(&name) => Self::Unknown(name),
+                    _ => Self::Unknown("…".to_owned()),
+                }
+            }
+
+            /// Returns the backend's own name; aliases have none.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $own,)+
+                    Self::Unknown(name) => name,
+                }
+            }
+        }
+    };
 }
 
-impl BackendName {
-    /// The names that are understood, in any case.
-    pub const KNOWN: &'static [&'static str] =
-        &["redis", "dragonfly", "memcached", "moka", "memory", "in-memory"];
-
-    pub(super) fn of(text: &str) -> Self {
-        let name = text.trim().to_ascii_lowercase();
-        match name.as_str() {
-            "redis" => Self::Redis,
-            "dragonfly" => Self::Dragonfly,
-            "memcached" => Self::Memcached,
-            "moka" | "memory" | "in-memory" => Self::Moka,
-            _ if is_plain(&name) => Self::Unknown(name),
-            _ => Self::Unknown("…".to_owned()),
-        }
-    }
-
-    /// Returns the backend's own name; aliases have none.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Redis => "redis",
-            Self::Dragonfly => "dragonfly",
-            Self::Memcached => "memcached",
-            Self::Moka => "moka",
-            Self::Unknown(name) => name,
-        }
-    }
-}
+with_backends!(names);
 
 impl fmt::Display for BackendName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -133,7 +133,7 @@ impl Resolved {
                     check_url(given, &keys::MEMCACHED_URL, UrlForm::Memcached, url)
                 }
             }),
-            BackendName::Moka | BackendName::Unknown(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 

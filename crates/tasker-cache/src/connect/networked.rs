@@ -46,7 +46,7 @@ pub(super) async fn redis(name: &'static str, resolved: &Resolved) -> Cache {
 }
 
 #[cfg(feature = "memcached")]
-pub(super) async fn memcached(resolved: &Resolved) -> Cache {
+pub(super) async fn memcached(name: &'static str, resolved: &Resolved) -> Cache {
     use tasker_cache_memcached::{ConfigError, Memcached, MemcachedConfig, Ring};
 
     use super::breaker;
@@ -65,13 +65,13 @@ pub(super) async fn memcached(resolved: &Resolved) -> Cache {
             let ring = Ring::new(servers, resolved.breaker.map(breaker));
             let ready = ring.ready().await;
             let members = ring.clone();
-            let cache = made(ring, Memcached::NAME, NO_MEMCACHED, ready, resolved);
+            let cache = made(ring, name, NO_MEMCACHED, ready, resolved);
             cache.circuits(move || members.circuits()).build()
         }
         Ok(servers) => match servers.into_iter().next() {
             Some(server) => {
                 let ready = server.ready().await;
-                made(server, Memcached::NAME, NO_MEMCACHED, ready, resolved).build()
+                made(server, name, NO_MEMCACHED, ready, resolved).build()
             }
             None => stand_in(resolved),
         },
