@@ -378,7 +378,9 @@ async fn a_backend_that_is_not_reachable_at_first_is_used_once_it_is() {
 
     assert_eq!(load(&region, "a", 1).await, 1);
     assert_eq!(region.invalidate("a").await, Invalidation::Deferred);
+    sleep(Duration::from_secs(60)).await;
     assert_eq!(store.executed(), 0);
+    assert_eq!(recorder.count("Circuit breaker half-open (testing recovery)"), 0);
     store.reachable(true);
 
     until("the backend is used", || cache.circuit_state() == Some(CircuitState::Closed)).await;

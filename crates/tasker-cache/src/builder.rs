@@ -12,6 +12,7 @@ use tasker_cache_core::{Backend, Scope};
 
 use crate::Cache;
 use crate::counters::Counting;
+use crate::deadline::Deadline;
 use crate::faults::FaultLog;
 use crate::inner::{Circuits, Identity, Inner, Regions, Settings};
 use crate::ledger::Ledger;
@@ -86,7 +87,8 @@ impl Builder {
         self
     }
 
-    /// Does without a circuit breaker: while the backend is down, every read waits for it.
+    /// Does without a circuit breaker: while the backend is down, every read waits for it, for as
+    /// long as one operation may take.
     pub fn without_breaker(mut self) -> Self {
         self.breaker = None;
         self
@@ -151,8 +153,11 @@ impl Builder {
         let guarded = profile.stores && profile.scope == Scope::Shared;
         let name = self.name.unwrap_or(profile.name);
         let telemetry = Telemetry::new(name, &self.settings.prefix);
-        let bare = telemetry.observed(self.backend, &profile);
-        let deadline = self.operation_timeout.filter(|_| guarded);
+        let observed = telemetry.observed(self.backend, &profile);
+        let bare: Arc<dyn Backend> = match self.operation_timeout.filter(|_| guarded) {
+            Some(limit) => Arc::new(Deadline::new(observed, limit)),
+            None => observed,
+        };
         let breaker = self.breaker.filter(|_| guarded).map(|settings| {
             let settings = settings.probe(Probe::Explicit).probe_deadline(PROBE_DEADLINE);
             Arc::new(if self.unreachable {
@@ -162,13 +167,7 @@ impl Builder {
             })
         });
         let backend: Arc<dyn Backend> = match &breaker {
-            Some(breaker) => {
-                let guard = Guarded::new(Arc::clone(&bare), Arc::clone(breaker));
-                Arc::new(match deadline {
-                    Some(deadline) => guard.deadline(deadline),
-                    None => guard,
-                })
-            }
+            Some(breaker) => Arc::new(Guarded::new(Arc::clone(&bare), Arc::clone(breaker))),
             None => Arc::clone(&bare),
         };
         Cache::new(Inner {
@@ -176,7 +175,6 @@ impl Builder {
             bare,
             breaker,
             circuits: self.circuits,
-            deadline,
             identity: Identity { name, stand_in: self.stand_in },
             profile,
             settings: self.settings,

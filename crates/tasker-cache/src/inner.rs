@@ -28,8 +28,6 @@ pub(crate) struct Inner {
     pub(crate) breaker: Option<Arc<CircuitBreaker>>,
     /// The circuits of a backend's servers, where they have circuits of their own.
     pub(crate) circuits: Option<Circuits>,
-    /// How long a call of `bare` may take; none where the backend keeps the time itself.
-    pub(crate) deadline: Option<Duration>,
     pub(crate) profile: Profile,
     pub(crate) identity: Identity,
     pub(crate) settings: Settings,

@@ -20,6 +20,7 @@ mod codec;
 pub mod config;
 mod connect;
 mod counters;
+mod deadline;
 mod faults;
 mod inner;
 mod invalidation;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tasker_cache_breaker::{CircuitBreaker, CircuitState, Permit};
-use tasker_cache_core::{Backend, Error, ErrorKind, Operation, Result};
+use tasker_cache_core::{Backend, ErrorKind, Result};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -200,9 +200,7 @@ async fn greet(cache: &Inner) {
     if !closed || !cache.awaited.load(Ordering::Relaxed) {
         return;
     }
-    if bounded(cache, Operation::Ping, cache.bare.ping()).await.is_ok()
-        && cache.awaited.swap(false, Ordering::Relaxed)
-    {
+    if cache.bare.ping().await.is_ok() && cache.awaited.swap(false, Ordering::Relaxed) {
         let backend = cache.identity.name;
         tracing::info!(target: targets::CONNECT, backend, "Cache backend connected (recovered)");
     }
@@ -223,6 +221,14 @@ async fn round(cache: &Arc<Inner>, number: u64) -> Round {
     if cache.circuit().is_none_or(|state| state == CircuitState::Closed) {
         return replay_all(cache, work).await;
     }
+    // A backend that was never reached was told of once. Each test of its circuit that fails
+    // would tell of it again, so it is only tested once a ping has been answered.
+    if cache.awaited.load(Ordering::Relaxed)
+        && let Err(error) = cache.bare.ping().await
+    {
+        cache.faults.note(&error);
+        return Round::Failed;
+    }
     let breaker = cache.breaker.as_ref();
     let Some(permit) = breaker.and_then(CircuitBreaker::try_probe_owned) else {
         if !work.keys.is_empty() || !work.prefixes.is_empty() {
@@ -233,7 +239,7 @@ async fn round(cache: &Arc<Inner>, number: u64) -> Round {
     };
     let probed = async {
         replay_keys(cache, &work).await?;
-        bounded(cache, Operation::Ping, cache.bare.ping()).await
+        cache.bare.ping().await
     };
     cache.recovery.keep(number, permit);
     let probed = probed.await;
@@ -284,19 +290,6 @@ async fn recorded<T>(cache: &Inner, replay: impl Future<Output = Result<T>>) -> 
     done
 }
 
-/// Ends a call of a backend that doesn't end its calls by itself.
-async fn bounded<T>(
-    cache: &Inner,
-    operation: Operation,
-    call: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    let Some(limit) = cache.deadline else {
-        return call.await;
-    };
-    let late = |_| Error::new(ErrorKind::Timeout, operation, cache.profile.name);
-    timeout(limit, call).await.map_err(late)?
-}
-
 /// Deletes what is pending, batch by batch, until the backend fails; tells whether that was all.
 /// A key that the backend declines for itself stays pending, and holds up no other.
 async fn replay_keys(cache: &Inner, work: &Snapshot) -> Result<bool> {
@@ -306,8 +299,7 @@ async fn replay_keys(cache: &Inner, work: &Snapshot) -> Result<bool> {
     while !rest.is_empty() {
         let size = batch.load(Ordering::Relaxed);
         let (keys, later) = rest.split_at(size.min(rest.len()));
-        let delete = cache.bare.delete_many(keys);
-        if let Err(error) = bounded(cache, Operation::DeleteMany, delete).await {
+        if let Err(error) = cache.bare.delete_many(keys).await {
             batch.store((size / 2).max(1), Ordering::Relaxed);
             if error.kind().is_failure() {
                 return Err(error);
@@ -335,8 +327,7 @@ async fn replay_keys(cache: &Inner, work: &Snapshot) -> Result<bool> {
 async fn replay_prefixes(cache: &Inner, work: &Snapshot) -> bool {
     let mut all = true;
     for prefix in &work.prefixes {
-        let delete = cache.bare.delete_prefix(prefix);
-        match bounded(cache, Operation::DeletePrefix, delete).await {
+        match cache.bare.delete_prefix(prefix).await {
             Ok(_) => cache.ledger.clear(&Target::Prefix(prefix.clone()), work.upto),
             Err(error) if error.kind() == ErrorKind::Unsupported => {
                 let longest = cache.regions.longest_ttl().min(LONGEST_WAIT);
