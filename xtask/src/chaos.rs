@@ -17,11 +17,14 @@ const MUTANT: &str = "--mutant";
 /// The servers that are checked when none is named: those that everybody can have.
 const USUAL: [&str; 3] = ["redis", "valkey", "memcached"];
 
-/// How long the lane of the tests checks each server, and waits for a mutant to be noticed.
+/// How long the lane of the tests checks each server.
 const SECONDS: &str = "60";
 
+/// How long a mutant may stay unnoticed: usually it takes some seconds.
+const PATIENCE: &str = "300";
+
 /// The parts of the protocol that must be missed on a real server.
-const MUTANTS: [&str; 3] = ["NoSeal", "NoJournal", "ReadBeforeReplay"];
+const MUTANTS: [&str; 4] = ["NoSeal", "NoJournal", "ReadBeforeReplay", "JoinAnyFlight"];
 
 /// Runs the checker with these words of its own command line, on each server if they name none.
 pub(crate) fn run(words: &[String]) -> Result<bool> {
@@ -68,7 +71,7 @@ pub(crate) fn lane(session: &mut Session<'_>, packages: &[&Package]) -> Result<(
         let title = format!("chaos: {}", mutant.unwrap_or(backend));
         heading(&title);
         let mut command = checker(session.workspace, &session.servers, mutant.is_some());
-        command.args([backend, "--seconds", SECONDS]);
+        command.args([backend, "--seconds", if mutant.is_some() { PATIENCE } else { SECONDS }]);
         if let Some(mutant) = mutant {
             command.args([MUTANT, mutant]);
         }

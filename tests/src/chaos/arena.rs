@@ -71,8 +71,11 @@ impl Server {
                 return Self::Memcached(server.start().await);
             }
         };
-        let server = RedisServer::builder().program(program);
-        Self::Redis(server.user(redis::USER, redis::PASSWORD, "~* +@all").start().await)
+        let mut server = RedisServer::builder().program(program);
+        if program != Program::Dragonfly {
+            server = server.user(redis::USER, redis::PASSWORD, "~* +@all");
+        }
+        Self::Redis(server.start().await)
     }
 
     fn address(&self) -> std::net::SocketAddr {

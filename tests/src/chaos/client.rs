@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use rustix::process::{Signal, set_parent_process_death_signal};
-use tasker_cache::{Cache, Config, Region, Usage};
+use tasker_cache::{Cache, CircuitState, Config, Region, Usage};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -165,13 +165,15 @@ async fn work(client: Arc<Client>, mut random: Rng, stopped: watch::Receiver<boo
 
 async fn count(client: Arc<Client>, stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
-        let counters = client.cache.status().counters;
+        let status = client.cache.status();
+        let counters = status.counters;
+        let is_open = status.circuit.is_some_and(|circuit| circuit != CircuitState::Closed);
         let (failed, bypassed) =
             (counters.failed_reads + counters.failed_fills, counters.bypassed());
         client.log.add(&[Record {
             what: What::Counters,
             is_first: true,
-            row: 0,
+            row: is_open.into(),
             spent: u32::try_from(counters.deferred).unwrap_or(u32::MAX),
             version: failed,
             begin: Moment(bypassed),

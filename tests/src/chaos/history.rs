@@ -18,6 +18,14 @@ impl History {
         last.map_or(0, |last| last.version + last.begin.0 + u64::from(last.spent))
     }
 
+    /// Tells whether its circuit was not closed when it was looked at between two moments; `None`
+    /// if it was not looked at.
+    pub(crate) fn was_open(&self, begin: Moment, end: Moment) -> Option<bool> {
+        let looks = self.records.iter().filter(|record| record.what == What::Counters);
+        let looks = looks.filter(|look| begin <= look.end && look.end <= end);
+        looks.map(|look| look.row != 0).reduce(|one, other| one || other)
+    }
+
     /// Returns when it had its first hit after a moment.
     pub(crate) fn hit_since(&self, moment: Moment) -> Option<Moment> {
         let late = self.records.iter().rev().take_while(|record| record.end > moment);

@@ -83,12 +83,22 @@ pub(crate) struct Client {
 
 /// Returns the help.
 pub(crate) fn help() -> String {
-    let backends = Backend::ALL.map(Backend::name).join("|");
-    let nemeses: Vec<&str> = Nemesis::ALL.into_iter().map(Nemesis::name).collect();
+    let backends = Backend::ALL.map(Backend::name).join(", ");
+    let faults = Nemesis::ALL.map(Nemesis::name);
+    let faults: Vec<String> = faults.chunks(8).map(|line| line.join(", ")).collect();
     format!(
-        "chaos [{backends}] [--seconds N] [--seed S] [--nemesis NAME[,NAME]] [--pairs] [--mutant NAME]\n\n\
-         Nemeses: {}",
-        nemeses.join(", ")
+        "\
+Usage: chaos [BACKEND] [OPTION…]
+
+  --seconds N               Let faults happen for N seconds (60), and the last one end.
+  --seed S                  Draw the faults, and what the clients do, from S.
+  --nemesis NAME[,NAME]     Let these faults happen only.
+  --pairs                   Let two happen at a time from the beginning.
+  --mutant NAME             Leave a part of the protocol out, and find that it is noticed.
+
+Backends: {backends}.
+Faults: {}.",
+        faults.join(",\n        ")
     )
 }
 

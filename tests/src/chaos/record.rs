@@ -32,8 +32,8 @@ pub(crate) enum What {
     Unsupported,
     /// A value was put.
     Put,
-    /// The counters of the client's cache: failed, bypassed and deferred, in the fields `version`,
-    /// `begin` and `spent`.
+    /// The state of the client's cache: calls that failed, were bypassed and deferred, in the
+    /// fields `version`, `begin` and `spent`; and in `row` 1 while the circuit is not closed.
     Counters,
     /// The value of another row.
     Foreign,

@@ -27,7 +27,8 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(crate) fn run(options: &Referee) -> Result<bool> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(referee(options))
+    let done = runtime.block_on(referee(options));
+    done.inspect_err(|_| println!("\nagain: {}", report::replay(options)))
 }
 
 async fn referee(options: &Referee) -> Result<bool> {

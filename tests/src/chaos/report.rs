@@ -17,6 +17,9 @@ const TOLD: usize = 3;
 /// How many of the calls before a violation are told.
 const BEFORE: usize = 12;
 
+/// How many reads there must have been for a fault to have had an effect on any machine.
+const ENOUGH: u64 = 500;
+
 /// A run that is over.
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
@@ -38,10 +41,18 @@ struct Sample {
     asked: Vec<Duration>,
     /// How long the slowest took, beyond its own loader.
     slowest: Duration,
+    promises: u64,
+    deferred: u64,
 }
 
 impl Sample {
+    /// Adds a call, and whether its process was stopped meanwhile.
     fn add(&mut self, record: &Record, is_paused: bool) {
+        if record.what.is_promise() {
+            self.promises += u64::from(record.is_first);
+            self.deferred += u64::from(record.is_first && record.what == What::Deferred);
+            return;
+        }
         self.reads += 1;
         self.hits += u64::from(record.what == What::Hit);
         self.misses += u64::from(record.what == What::Miss);
@@ -66,6 +77,11 @@ impl Sample {
     fn hit_percent(&self) -> u64 {
         self.hits * 100 / (self.hits + self.misses).max(1)
     }
+
+    /// Returns which share of the invalidations was deferred, in percent.
+    fn deferred_percent(&self) -> u64 {
+        self.deferred * 100 / self.promises.max(1)
+    }
 }
 
 /// One line of the table.
@@ -74,6 +90,9 @@ struct Line {
     rounds: u64,
     sample: Sample,
     effects: BTreeMap<&'static str, u64>,
+    /// How many processes there were, over all rounds, and how many of them opened their circuit.
+    processes: u64,
+    opened: u64,
     /// How long it took until the last client hit again, by round.
     recoveries: Vec<Duration>,
 }
@@ -125,7 +144,8 @@ impl Report<'_> {
         let reads = self.count(|record| record.what.is_read());
         let promises = self.count(|record| record.what.is_promise() && record.is_first);
         self.print_table();
-        for violation in self.violations.iter().take(TOLD) {
+        let told = if self.options.mutant.is_some() { 1 } else { TOLD };
+        for violation in self.violations.iter().take(told) {
             self.print_violation(violation);
         }
         for complaint in self.complaints() {
@@ -158,7 +178,8 @@ impl Report<'_> {
             complaints.push(format!("no recovery: {}", told(round, self.begun)));
         }
         for (name, line) in self.lines().0 {
-            if line.effects.values().any(|effect| *effect == 0) {
+            let is_idle = line.effects.values().any(|effect| *effect == 0);
+            if is_idle && line.sample.reads >= ENOUGH {
                 complaints.push(format!("{name} had no effect: {:?}", line.effects));
             }
         }
@@ -180,13 +201,20 @@ impl Report<'_> {
             let line = lines.entry(name(round)).or_default();
             line.rounds += 1;
             line.recoveries.extend(round.recovered.map(|hit| hit.since(round.over)));
+            let looks =
+                self.lives.iter().filter_map(|life| life.was_open(round.begin, round.until));
+            for is_open in looks {
+                line.processes += 1;
+                line.opened += u64::from(is_open);
+            }
             for (nemesis, effect) in round.nemeses.iter().zip(&round.effects) {
                 let unit = nemesis.counted_in().unwrap_or("calls not answered");
                 *line.effects.entry(unit).or_default() += effect;
             }
         }
         for life in self.lives {
-            for record in life.records.iter().filter(|record| record.what.is_read()) {
+            let is_told = |record: &&Record| record.what.is_read() || record.what.is_promise();
+            for record in life.records.iter().filter(is_told) {
                 let is_paused = life.was_paused(record.begin, record.end);
                 let count = self.rounds.partition_point(|round| round.begin <= record.begin);
                 match count.checked_sub(1).map(|at| &self.rounds[at]) {
@@ -207,15 +235,16 @@ impl Report<'_> {
         let (lines, mut calm) = self.lines();
         let usual = calm.p99();
         println!(
-            "| fault | times | reads meanwhile | hits | p99 added | slowest | hits again after | effect |"
+            "| fault | times | reads meanwhile | hits | p99 added | slowest | deferred | opened | hits again after | effect |"
         );
-        println!("|---|---|---|---|---|---|---|---|");
+        println!("|---|---|---|---|---|---|---|---|---|---|");
         println!(
-            "| none | – | {} | {} % | (p99 {}) | {} | – | – |",
+            "| none | – | {} | {} % | (p99 {}) | {} | {} % | – | – | – |",
             calm.reads,
             calm.hit_percent(),
             millis(usual),
             millis(calm.slowest),
+            calm.deferred_percent(),
         );
         for (name, mut line) in lines {
             let slow = line.sample.p99();
@@ -225,12 +254,14 @@ impl Report<'_> {
             let effects: Vec<String> =
                 line.effects.iter().map(|(unit, count)| format!("{count} {unit}")).collect();
             println!(
-                "| {name} | {} | {} | {} % | {} | {} | {:.1} s, at most {:.1} s | {} |",
+                "| {name} | {} | {} | {} % | {} | {} | {} % | {} % | {:.1} s, at most {:.1} s | {} |",
                 line.rounds,
                 line.sample.reads,
                 line.sample.hit_percent(),
                 millis(slow.saturating_sub(usual)),
                 millis(line.sample.slowest),
+                line.sample.deferred_percent(),
+                line.opened * 100 / line.processes.max(1),
                 middle.unwrap_or_default().as_secs_f64(),
                 last.as_secs_f64(),
                 effects.join(", "),

@@ -1,5 +1,6 @@
 //! Which faults happen when, out of a seed, and what is known of each when it is over.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -33,34 +34,37 @@ pub(crate) struct Plan {
     pub(crate) random: Rng,
 }
 
-/// Draws rounds: first each fault alone, in a random order, then pairs.
+/// Draws rounds: each fault alone, in a random order, then as many pairs, and so on.
 #[derive(Debug)]
 pub(crate) struct Plans {
     nemeses: Vec<Nemesis>,
-    /// Those that have not happened alone yet.
-    alone: Vec<Nemesis>,
+    only_pairs: bool,
+    /// What comes before all begins anew: a fault alone, or a pair.
+    turns: VecDeque<Option<Nemesis>>,
     random: Rng,
 }
 
 impl Plans {
     pub(crate) fn new(options: &Referee) -> Self {
-        let mut random = Rng::with_seed(options.seed);
         let mut nemeses = options.nemeses.clone();
         if nemeses.is_empty() {
             nemeses.extend(Nemesis::ALL);
             nemeses.retain(|nemesis| nemesis.fits(options.backend));
         }
-        let mut alone = nemeses.clone();
-        random.shuffle(&mut alone);
-        if options.pairs {
-            alone.clear();
-        }
-        Self { nemeses, alone, random }
+        let random = Rng::with_seed(options.seed);
+        Self { nemeses, only_pairs: options.pairs, turns: VecDeque::new(), random }
     }
 
     /// Returns what happens next.
     pub(crate) fn next(&mut self) -> Vec<Plan> {
-        let nemeses = self.alone.pop().map_or_else(|| self.pair(), |alone| vec![alone]);
+        if self.turns.is_empty() {
+            let mut alone: Vec<_> = self.nemeses.iter().copied().map(Some).collect();
+            self.random.shuffle(&mut alone);
+            self.turns.extend(alone.into_iter().filter(|_| !self.only_pairs));
+            self.turns.extend(self.nemeses.iter().map(|_| None));
+        }
+        let alone = self.turns.pop_front().flatten();
+        let nemeses = alone.map_or_else(|| self.pair(), |alone| vec![alone]);
         let plan = |nemesis: Nemesis| Plan {
             nemesis,
             delay: Duration::from_millis(self.random.u64(0..500)),
@@ -94,16 +98,19 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_that_fits_happens_alone_before_any_two_happen_together() {
+    fn each_fault_that_fits_happens_alone_before_as_many_pairs_do() {
         for backend in Backend::ALL {
             let mut plans = Plans::new(&options(backend));
             let fitting = Nemesis::ALL.into_iter().filter(|nemesis| nemesis.fits(backend));
             let mut fitting: Vec<_> = fitting.map(|nemesis| vec![nemesis.name()]).collect();
-            let mut alone: Vec<_> = fitting.iter().map(|_| names(&mut plans)).collect();
             fitting.sort_unstable();
-            alone.sort_unstable();
-            assert_eq!(alone, fitting);
-            assert_eq!(names(&mut plans).len(), 2);
+            for _ in 0..3 {
+                let mut alone: Vec<_> = fitting.iter().map(|_| names(&mut plans)).collect();
+                alone.sort_unstable();
+                assert_eq!(alone, fitting);
+                let pairs: Vec<_> = fitting.iter().map(|_| names(&mut plans)).collect();
+                assert!(pairs.iter().all(|pair| pair.len() == 2), "{pairs:?}");
+            }
         }
     }
 

@@ -64,12 +64,11 @@ pub(super) async fn happen(
             Ok(stat(server, "evictions").await? - before)
         }
         Nemesis::Crowd => {
-            let mut crowd = Vec::new();
+            let _crowd = crowd(server, CONNECTIONS).await;
+            let mut late = Vec::new();
             again(lasting, async || {
                 proxy.drop_connections();
-                for _ in 0..CONNECTIONS {
-                    crowd.extend(TcpStream::connect(server.address()).await);
-                }
+                late = crowd(server, CONNECTIONS / 4).await;
                 Ok(1)
             })
             .await
@@ -84,6 +83,15 @@ pub(crate) async fn heal(server: &MemcachedServer) {
         server.restart().await;
     }
     server.resume();
+}
+
+/// Opens connections, as far as the server takes them.
+async fn crowd(server: &MemcachedServer, connections: u32) -> Vec<TcpStream> {
+    let mut crowd = Vec::new();
+    for _ in 0..connections {
+        crowd.extend(TcpStream::connect(server.address()).await);
+    }
+    crowd
 }
 
 /// Returns a request that stores items of all sizes that the clients store, under other keys.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tasker_cache_testkit::proxy::{FaultProxy, NetworkFault};
-use tasker_cache_testkit::server::{RedisServer, Reply};
+use tasker_cache_testkit::server::{Program, RedisServer, Reply};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Nemesis;
@@ -115,6 +115,9 @@ pub(crate) async fn heal(server: &RedisServer) -> Result<()> {
         server.restart().await;
     }
     server.resume();
+    if server.program() == Program::Dragonfly {
+        return Ok(());
+    }
     let password = format!(">{PASSWORD}");
     let commands: [&[&str]; 3] = [
         &["CONFIG", "SET", "maxmemory", "0"],
