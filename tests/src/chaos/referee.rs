@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use futures::future::try_join_all;
+use tokio::signal::ctrl_c;
 use tokio::time::{Instant, sleep};
 
 use super::Result;
@@ -27,7 +28,13 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(crate) fn run(options: &Referee) -> Result<bool> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let done = runtime.block_on(referee(options));
+    let done = runtime.block_on(async {
+        tokio::select! {
+            done = referee(options) => done,
+            // What was started ends and is removed, as at any other end.
+            _ = ctrl_c() => Err("it was interrupted".into()),
+        }
+    });
     done.inspect_err(|_| println!("\nagain: {}", report::replay(options)))
 }
 
