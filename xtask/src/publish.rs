@@ -2,6 +2,7 @@
 
 mod consumer;
 mod order;
+mod unpacked;
 
 use std::process::Command;
 
@@ -35,6 +36,7 @@ pub(crate) fn run(mode: &Mode) -> Result<bool> {
 /// outside of the workspace that depend on it.
 pub(crate) fn rehearse(workspace: &Workspace) -> Result<bool> {
     let packages = in_order(workspace)?;
+    unpacked::forget(&packages)?;
     let mut command = workspace.cargo("package");
     command.arg("--allow-dirty");
     for package in &packages {
