@@ -2,7 +2,7 @@
 
 mod consumer;
 mod order;
-mod unpacked;
+mod stale;
 
 use std::process::Command;
 
@@ -36,13 +36,15 @@ pub(crate) fn run(mode: &Mode) -> Result<bool> {
 /// outside of the workspace that depend on it.
 pub(crate) fn rehearse(workspace: &Workspace) -> Result<bool> {
     let packages = in_order(workspace)?;
-    unpacked::forget(&packages)?;
+    let target = workspace.target.join("rehearsal");
+    stale::remove(&target, &packages)?;
     let mut command = workspace.cargo("package");
-    command.arg("--allow-dirty");
+    command.arg("--allow-dirty").arg("--target-dir").arg(&target);
     for package in &packages {
         command.args(["--package", &package.name]);
     }
-    Ok(process::succeeds(&mut command)? && consumer::run(workspace, &packages)?)
+    let archives = target.join("package");
+    Ok(process::succeeds(&mut command)? && consumer::run(workspace, &archives, &packages)?)
 }
 
 fn upload(workspace: &Workspace, from: Option<&str>) -> Result<bool> {

@@ -34,7 +34,7 @@ publish = false
 
 /// Compiles and runs one crate without a backend, one for each backend of the facade alone, and one
 /// for all of them.
-pub(super) fn run(workspace: &Workspace, packages: &[&Package]) -> Result<bool> {
+pub(super) fn run(workspace: &Workspace, archives: &Path, packages: &[&Package]) -> Result<bool> {
     let root = workspace.target.join("consumers");
     if root.exists() {
         fs::remove_dir_all(&root)?;
@@ -54,7 +54,7 @@ pub(super) fn run(workspace: &Workspace, packages: &[&Package]) -> Result<bool> 
     manifest.push_str(&profiles(workspace)?);
     manifest.push_str(concat!("[patch.crates", "-io]\n"));
     for package in packages {
-        let folder = unpack(workspace, package, &root)?;
+        let folder = unpack(archives, package, &root)?;
         let _ = writeln!(manifest, "{} = {{ path = '{folder}' }}", package.name);
     }
     fs::write(root.join("Cargo.toml"), manifest)?;
@@ -94,9 +94,9 @@ fn name(backends: &[&str]) -> String {
 }
 
 /// Unpacks what would be uploaded and returns the folder's name.
-fn unpack(workspace: &Workspace, package: &Package, to: &Path) -> Result<String> {
+fn unpack(archives: &Path, package: &Package, to: &Path) -> Result<String> {
     let folder = format!("{}-{}", package.name, package.version);
-    let archive = workspace.target.join("package").join(format!("{folder}.crate"));
+    let archive = archives.join(format!("{folder}.crate"));
     let mut tar = Command::new("tar");
     tar.arg("-xzf").arg(&archive).arg("-C").arg(to);
     if process::succeeds(&mut tar)? {
