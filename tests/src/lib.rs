@@ -9,6 +9,7 @@ pub mod history;
 pub mod limited;
 pub mod log_lines;
 pub mod model;
+pub mod server;
 pub mod sim;
 pub mod simulation;
 pub mod tree;

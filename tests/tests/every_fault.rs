@@ -10,6 +10,7 @@ use std::time::Duration;
 use tasker_cache::{Cache, Config, Invalidation, Region, Usage};
 use tasker_cache_testkit::proxy::{Direction, Fault, FaultProxy};
 use tasker_cache_testkit::server::{MemcachedServer, RedisServer};
+use tasker_cache_tests::server::Server;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -68,50 +69,6 @@ const TROUBLES: [Trouble; 13] = [
     Trouble::Hang,
     Trouble::Death,
 ];
-
-/// A server that can be troubled.
-trait Server {
-    fn hang(&self);
-    fn go_on(&self);
-    async fn die(&self);
-    async fn rise(&self);
-}
-
-impl Server for RedisServer {
-    fn hang(&self) {
-        self.pause();
-    }
-
-    fn go_on(&self) {
-        self.resume();
-    }
-
-    async fn die(&self) {
-        self.kill().await;
-    }
-
-    async fn rise(&self) {
-        self.restart().await;
-    }
-}
-
-impl Server for MemcachedServer {
-    fn hang(&self) {
-        self.pause();
-    }
-
-    fn go_on(&self) {
-        self.resume();
-    }
-
-    async fn die(&self) {
-        self.kill().await;
-    }
-
-    async fn rise(&self) {
-        self.restart().await;
-    }
-}
 
 /// Returns the value of a key; no other key has it.
 fn value_of(key: &str) -> String {
@@ -259,8 +216,8 @@ async fn assert_nothing_reaches_a_caller(
     for trouble in TROUBLES {
         match trouble {
             Trouble::Network(fault) => proxy.set(fault),
-            Trouble::Hang => server.hang(),
-            Trouble::Death => server.die().await,
+            Trouble::Hang => server.pause(),
+            Trouble::Death => server.kill().await,
         }
         // At first the circuit is closed; then it may be open, and then be tested.
         for _ in 0..4 {
@@ -270,8 +227,8 @@ async fn assert_nothing_reaches_a_caller(
         }
         match trouble {
             Trouble::Network(_) => proxy.clear(),
-            Trouble::Hang => server.go_on(),
-            Trouble::Death => server.rise().await,
+            Trouble::Hang => server.resume(),
+            Trouble::Death => server.restart().await,
         }
         every_operation(&cache, round).await;
         round += 1;

@@ -98,11 +98,7 @@ async fn assert_probes_are_few(
     // A probe is one command, and its connection's greeting where it needs a new one.
     assert!(sent * 20 <= asked, "{sent} chunks for {asked} operations");
     resume();
-    until("a hit", async || {
-        load(&region, 0).await;
-        region.get(0).await.is_some()
-    })
-    .await;
+    until_it_hits(&region).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,6 +115,15 @@ async fn a_hung_memcached_is_sent_one_probe_per_timeout_and_no_request() {
     let proxy = FaultProxy::start(server.address()).await;
     let backend = memcached(&server.url_at(proxy.address()));
     assert_probes_are_few(backend, &proxy, || server.pause(), || server.resume()).await;
+}
+
+/// Waits until the server is used again.
+async fn until_it_hits(region: &Region<u64>) {
+    until("a hit", async || {
+        load(region, 0).await;
+        region.get(0).await.is_some()
+    })
+    .await;
 }
 
 /// When a request began, counted from when the server was stopped, and how long it took.
@@ -168,11 +173,7 @@ async fn assert_only_the_first_wait(
     assert!(last.is_some_and(|last| last < OPERATION * 2), "the last to wait began at {last:?}");
     assert!(requests.iter().all(|(_, took)| *took < OPERATION * 3), "no request waits twice");
     resume();
-    until("a hit", async || {
-        load(&region, 0).await;
-        region.get(0).await.is_some()
-    })
-    .await;
+    until_it_hits(&region).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,10 +6,10 @@ use fastrand::Rng;
 use tasker_cache_testkit::proxy::FaultProxy;
 use tasker_cache_testkit::server::MemcachedServer;
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::Nemesis;
-use super::server::again;
+use super::server::{again, kill, pause, restart};
 use crate::chaos::Result;
 
 /// How many clients the server takes.
@@ -31,25 +31,9 @@ pub(super) async fn happen(
     lasting: Duration,
 ) -> Result<u64> {
     match nemesis {
-        Nemesis::Kill => {
-            server.kill().await;
-            sleep(lasting).await;
-            server.restart().await;
-            Ok(1)
-        }
-        Nemesis::Restart => {
-            again(lasting / 2, async || {
-                server.restart().await;
-                Ok(1)
-            })
-            .await
-        }
-        Nemesis::Pause => {
-            server.pause();
-            sleep(lasting).await;
-            server.resume();
-            Ok(1)
-        }
+        Nemesis::Kill => kill(server, lasting).await,
+        Nemesis::Restart => restart(server, lasting).await,
+        Nemesis::Pause => pause(server, lasting).await,
         Nemesis::Flush => {
             again(lasting, async || {
                 let items = stat(server, "curr_items").await?;

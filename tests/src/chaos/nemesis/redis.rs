@@ -7,7 +7,7 @@ use tasker_cache_testkit::server::{Program, RedisServer, Reply};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Nemesis;
-use super::server::again;
+use super::server::{again, kill, pause, restart};
 use crate::chaos::Result;
 
 /// The user as whom the clients are connected; the harness is another.
@@ -29,25 +29,9 @@ pub(super) async fn happen(
     lasting: Duration,
 ) -> Result<u64> {
     match nemesis {
-        Nemesis::Kill => {
-            server.kill().await;
-            sleep(lasting).await;
-            server.restart().await;
-            Ok(1)
-        }
-        Nemesis::Restart => {
-            again(lasting / 2, async || {
-                server.restart().await;
-                Ok(1)
-            })
-            .await
-        }
-        Nemesis::Pause => {
-            server.pause();
-            sleep(lasting).await;
-            server.resume();
-            Ok(1)
-        }
+        Nemesis::Kill => kill(server, lasting).await,
+        Nemesis::Restart => restart(server, lasting).await,
+        Nemesis::Pause => pause(server, lasting).await,
         Nemesis::Flush => {
             again(lasting, async || {
                 let keys = ask(server, &["DBSIZE"]).await?.integer().unwrap_or(0);

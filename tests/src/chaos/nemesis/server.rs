@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::chaos::Result;
+use crate::server::Server;
 
 /// How long it takes between two of what happens again and again.
 const AGAIN: Duration = Duration::from_millis(150);
@@ -21,4 +22,29 @@ pub(super) async fn again(
         sleep(AGAIN).await;
     }
     Ok(sum)
+}
+
+/// Kills a server, and starts it again after a while, empty.
+pub(super) async fn kill(server: &impl Server, lasting: Duration) -> Result<u64> {
+    server.kill().await;
+    sleep(lasting).await;
+    server.restart().await;
+    Ok(1)
+}
+
+/// Starts a server anew, again and again, for half of the while.
+pub(super) async fn restart(server: &impl Server, lasting: Duration) -> Result<u64> {
+    again(lasting / 2, async || {
+        server.restart().await;
+        Ok(1)
+    })
+    .await
+}
+
+/// Lets a server hang for a while.
+pub(super) async fn pause(server: &impl Server, lasting: Duration) -> Result<u64> {
+    server.pause();
+    sleep(lasting).await;
+    server.resume();
+    Ok(1)
 }
