@@ -37,11 +37,11 @@ const CHECKSUM: std::ops::Range<usize> = 48..HEADER_LEN;
 
 /// What the bytes under a key turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decoded {
+pub enum Decoded<P = Bytes> {
     /// A value of this key.
     Value {
-        /// The encoded value, a slice of the bytes that were decoded.
-        payload: Bytes,
+        /// The encoded value, a part of the bytes that were decoded.
+        payload: P,
         /// The nonce it was stored under.
         nonce: Nonce,
     },
@@ -79,7 +79,20 @@ pub fn stub_identity(nonce: Nonce) -> [u8; IDENTITY_LEN] {
 /// Decodes what was found under `key`.
 #[must_use]
 pub fn decode(key: &Key, bytes: &Bytes) -> Decoded {
-    let Some(header) = bytes.first_chunk::<HEADER_LEN>() else {
+    match decode_slice(key, bytes) {
+        Decoded::Value { payload, nonce } => {
+            Decoded::Value { payload: bytes.slice_ref(payload), nonce }
+        }
+        Decoded::Stub(nonce) => Decoded::Stub(nonce),
+        Decoded::Newer => Decoded::Newer,
+        Decoded::Unreadable => Decoded::Unreadable,
+    }
+}
+
+/// Decodes what was found under `key`, without a share in its bytes.
+#[must_use]
+pub fn decode_slice<'a>(key: &Key, bytes: &'a [u8]) -> Decoded<&'a [u8]> {
+    let Some((header, payload)) = bytes.split_first_chunk::<HEADER_LEN>() else {
         return Decoded::Unreadable;
     };
     if &header[..2] != MAGIC {
@@ -88,12 +101,11 @@ pub fn decode(key: &Key, bytes: &Bytes) -> Decoded {
     if header[2] > VERSION {
         return Decoded::Newer;
     }
-    let payload = bytes.slice(HEADER_LEN..);
     if header[2] != VERSION
         || header[FINGERPRINT] != *key.fingerprint().as_bytes()
         || u32::try_from(payload.len()).map(u32::to_le_bytes).as_ref().map(<[u8; 4]>::as_slice)
             != Ok(&header[LENGTH])
-        || header[CHECKSUM] != checksum(&header[..CHECKSUM.start], &payload)
+        || header[CHECKSUM] != checksum(&header[..CHECKSUM.start], payload)
     {
         return Decoded::Unreadable;
     }
