@@ -97,11 +97,12 @@ impl Redis {
     }
 }
 
-fn decoded(session: &Session, key: &Key, bytes: Option<Bytes>) -> Option<Entry> {
-    match envelope::decode(key, &bytes?) {
-        Decoded::Value { payload, .. } => Some(entry(payload)),
+fn decoded(core: &Arc<Core>, key: &Key, bytes: Option<Bytes>) -> Option<Entry> {
+    let bytes = bytes?;
+    match envelope::decode_slice(key, &bytes) {
+        Decoded::Value { payload, .. } => Some(entry(&bytes, payload)),
         Decoded::Unreadable => {
-            session.suspect();
+            core.suspect();
             None
         }
         Decoded::Stub(_) | Decoded::Newer => None,
@@ -112,9 +113,8 @@ fn decoded(session: &Session, key: &Key, bytes: Option<Bytes>) -> Option<Entry> 
 impl Backend for Redis {
     async fn get(&self, key: &Key) -> Result<Option<Entry>> {
         let read = async {
-            let session = self.core.session().await?;
-            let bytes = coalesce::read(&session, key).await?;
-            Ok(decoded(&session, key, bytes))
+            let bytes = coalesce::read(&self.core, key, self.core.deadline()).await?;
+            Ok(decoded(&self.core, key, bytes))
         };
         read.await.map_err(self.failed(Operation::Get))
     }
@@ -124,19 +124,15 @@ impl Backend for Redis {
             return Ok(Vec::new());
         }
         let read = async {
-            let session = self.core.session().await?;
-            let all = coalesce::read_many(&session, keys).await?;
+            let all = coalesce::read_many(&self.core, keys, self.core.deadline()).await?;
             let entries = keys.iter().zip(all);
-            Ok(entries.map(|(key, bytes)| decoded(&session, key, bytes)).collect())
+            Ok(entries.map(|(key, bytes)| decoded(&self.core, key, bytes)).collect())
         };
         read.await.map_err(self.failed(Operation::GetMany))
     }
 
     async fn get_or_lease(&self, key: &Key, hold: Duration) -> Result<Lookup> {
-        let read = async {
-            let session = self.core.session().await?;
-            lease::get_or_lease(&session, key, hold).await
-        };
+        let read = lease::get_or_lease(&self.core, key, hold);
         read.await.map_err(self.failed(Operation::GetOrLease))
     }
 

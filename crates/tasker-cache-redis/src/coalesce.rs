@@ -1,242 +1,306 @@
 //! Reads that leave together: what queues while one is in flight goes as one request.
 //!
 //! A read that finds nothing in flight goes directly, on its caller's task. Any other joins the
-//! queue, and a task takes from it what there is and sends it. Once it is taken, nothing joins it
-//! any more: whoever reads after an invalidation gets an answer to a question asked after it.
+//! queue of its runtime, and a task there takes from it what there is and sends it. Once it is
+//! taken, nothing joins it any more: whoever reads after an invalidation gets an answer to a
+//! question asked after it.
 //!
 //! No caller is in another's way: a task does the sending, one that waits for a slow answer lets
-//! the next one send, and who has gone is left out.
+//! the next one send, and who has gone is left out. A queue is of one runtime, so that a caller
+//! who is polled knows that the task that sends for it is polled too.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use fred::interfaces::{ClientLike, KeysInterface};
-use fred::types::{Key as ClientKey, Value};
+use fred::types::{ClusterHash, CustomCommand, Key as ClientKey, Resp3Frame, Value};
 use tasker_cache_core::{Bytes, Key};
-use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::runtime::{self, Handle};
+use tokio::time::{Instant, timeout};
 
+use crate::batch::{Answer, Batch, Joined, Question};
 use crate::cause::Cause;
 use crate::owned::Continued;
 use crate::session::{Core, Session, Timed};
 
-/// The most keys in one request.
-pub(crate) const BATCH: usize = 64;
-
 /// How many requests may be on their way before the next has to wait for one of them.
-const SENDERS: usize = 2;
+const SENDERS: usize = 8;
 
 /// For how long a slow answer holds back those who queue behind it.
 const PATIENCE: Duration = Duration::from_millis(2);
 
-type Answer = Result<Option<Bytes>, Cause>;
-
-/// The reads of one backend that have not been sent yet.
+/// The reads of one backend that have not been sent yet, by the runtime of their callers.
 #[derive(Default)]
-pub(crate) struct Reads(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    queue: VecDeque<Waiting>,
-    /// Reads on their callers' tasks.
-    direct: usize,
-    /// Tasks that send, but for those that wait for a slow answer.
-    senders: usize,
-}
-
-struct Waiting {
-    key: ClientKey,
-    answer: oneshot::Sender<Answer>,
-}
+pub(crate) struct Reads(Mutex<Vec<(runtime::Id, Queue)>>);
 
 impl Reads {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn of<T>(&self, runtime: runtime::Id, change: impl FnOnce(&mut Queue) -> T) -> T {
+        let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, queue)) = queues.iter_mut().find(|(of, _)| *of == runtime) {
+            return change(queue);
+        }
+        // Those of runtimes that are gone are idle.
+        queues.retain(|(_, queue)| !queue.is_idle());
+        let mut queue = Queue::default();
+        let result = change(&mut queue);
+        queues.push((runtime, queue));
+        result
+    }
+}
+
+#[derive(Default)]
+struct Queue {
+    /// The last one is open to more reads, the others are full.
+    batches: VecDeque<Batch>,
+    /// Whether a read is under way on its caller's task.
+    direct: bool,
+    /// Tasks that send, but for those that wait for a slow answer.
+    senders: usize,
+    /// Whether one of them is about to take a batch.
+    taking: bool,
+}
+
+impl Queue {
+    fn is_idle(&self) -> bool {
+        !self.direct && self.senders == 0 && self.batches.is_empty()
+    }
+
+    fn join(&mut self, key: &Key, deadline: Instant) -> Joined {
+        if let Some(joined) = self.batches.back_mut().and_then(|last| last.join(key, deadline)) {
+            return joined;
+        }
+        let (batch, joined) = Batch::new(key, deadline);
+        self.batches.push_back(batch);
+        joined
+    }
+
+    /// Tells whether another task is to send, and counts it.
+    fn wants_sender(&mut self) -> bool {
+        let wants = !self.taking && self.senders < SENDERS && !self.batches.is_empty();
+        if wants {
+            self.senders += 1;
+            self.taking = true;
+        }
+        wants
     }
 }
 
 /// Reads what is stored under one key.
-pub(crate) async fn read(session: &Session, key: &Key) -> Answer {
-    let key = ClientKey::from(key.as_str());
-    match turn(session, key) {
-        Turn::Direct(ticket, key) => {
-            let owned = session.clone();
+pub(crate) async fn read(core: &Arc<Core>, key: &Key, deadline: Instant) -> Answer {
+    let runtime = Handle::try_current().map_err(|_| Cause::NoRuntime)?;
+    match turn(core, &runtime, key, deadline) {
+        Turn::Direct(ticket) => {
+            let key = ClientKey::from(key.as_str());
             let work = async move {
-                let answer = get(&owned, key).await;
-                drop(ticket);
-                answer
+                let session = ticket.core.session_until(deadline).await?;
+                get(&session, key).await
             };
-            Continued::new(session.live.runtime.clone(), work).await
+            Continued::new(runtime, work).await
         }
-        Turn::Queued(answer) => waited(answer, session.deadline).await,
+        Turn::Queued(joined) => {
+            drop(runtime);
+            joined.await
+        }
     }
 }
 
 /// Reads what is stored under many keys.
 pub(crate) async fn read_many(
-    session: &Session,
+    core: &Arc<Core>,
     keys: &[Key],
+    deadline: Instant,
 ) -> Result<Vec<Option<Bytes>>, Cause> {
-    let mut waiting = Vec::with_capacity(keys.len());
-    {
-        let mut state = session.core.reads.lock();
-        for key in keys {
-            waiting.push(push(&mut state, ClientKey::from(key.as_str())));
-        }
-        send_soon(session, &mut state);
+    let runtime = Handle::try_current().map_err(|_| Cause::NoRuntime)?;
+    let (waiting, wants_sender) = core.reads.of(runtime.id(), |queue| {
+        let waiting: Vec<_> = keys.iter().map(|key| queue.join(key, deadline)).collect();
+        (waiting, queue.wants_sender())
+    });
+    if wants_sender {
+        Sender::start(core, &runtime);
     }
     let mut answers = Vec::with_capacity(keys.len());
-    for answer in waiting {
-        answers.push(waited(answer, session.deadline).await?);
+    for joined in waiting {
+        answers.push(joined.await?);
     }
     Ok(answers)
 }
 
 /// How a read is made.
 enum Turn {
-    Direct(Ticket, ClientKey),
-    Queued(oneshot::Receiver<Answer>),
+    Direct(Ticket),
+    Queued(Joined),
 }
 
-fn turn(session: &Session, key: ClientKey) -> Turn {
-    let mut state = session.core.reads.lock();
-    if state.direct == 0 && state.senders == 0 && state.queue.is_empty() {
-        state.direct = 1;
-        return Turn::Direct(Ticket(Arc::clone(&session.core)), key);
+fn turn(core: &Arc<Core>, runtime: &Handle, key: &Key, deadline: Instant) -> Turn {
+    let mut wants_sender = false;
+    let turn = core.reads.of(runtime.id(), |queue| {
+        if queue.is_idle() {
+            queue.direct = true;
+            return Turn::Direct(Ticket { core: Arc::clone(core), runtime: runtime.id() });
+        }
+        let joined = queue.join(key, deadline);
+        wants_sender = queue.wants_sender();
+        Turn::Queued(joined)
+    });
+    if wants_sender {
+        Sender::start(core, runtime);
     }
-    let answer = push(&mut state, key);
-    send_soon(session, &mut state);
-    Turn::Queued(answer)
-}
-
-fn push(state: &mut State, key: ClientKey) -> oneshot::Receiver<Answer> {
-    let (sender, receiver) = oneshot::channel();
-    state.queue.push_back(Waiting { key, answer: sender });
-    receiver
-}
-
-async fn waited(answer: oneshot::Receiver<Answer>, deadline: Instant) -> Answer {
-    match timeout_at(deadline, answer).await {
-        Ok(answered) => answered.unwrap_or(Err(Cause::Closed)),
-        Err(_) => Err(Cause::TimedOut),
-    }
+    turn
 }
 
 /// Stands for a direct read, until it has its answer.
-struct Ticket(Arc<Core>);
+struct Ticket {
+    core: Arc<Core>,
+    runtime: runtime::Id,
+}
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.0.reads.lock().direct -= 1;
+        self.core.reads.of(self.runtime, |queue| queue.direct = false);
     }
 }
 
-/// Starts a task that sends, if none waits to and there is more than the others will take.
-fn send_soon(session: &Session, state: &mut State) {
-    let room = state.senders == 0 || (state.senders < SENDERS && state.queue.len() >= BATCH);
-    if room && !state.queue.is_empty() {
-        state.senders += 1;
-        let sender = Sender { core: Arc::clone(&session.core), counted: true };
-        session.live.runtime.spawn(send(sender));
-    }
-}
-
-/// Stands for a task that sends; its runtime may drop it at any time.
+/// A task that sends; its runtime may drop it at any time.
 struct Sender {
     core: Arc<Core>,
-    counted: bool,
+    runtime: Handle,
+    state: State,
+}
+
+/// As what a sender is counted.
+#[derive(PartialEq, Eq)]
+enum State {
+    Taking,
+    Sending,
+    Gone,
 }
 
 impl Sender {
-    /// Takes what leaves together; `None` ends the task.
-    fn take(&mut self) -> Option<Vec<Waiting>> {
-        let mut state = self.core.reads.lock();
-        let mut batch = Vec::with_capacity(state.queue.len().min(BATCH));
-        while batch.len() < BATCH {
-            match state.queue.pop_front() {
-                Some(waiting) if waiting.answer.is_closed() => {}
-                Some(waiting) => batch.push(waiting),
-                None => break,
+    fn start(core: &Arc<Core>, runtime: &Handle) {
+        let sender =
+            Self { core: Arc::clone(core), runtime: runtime.clone(), state: State::Taking };
+        runtime.spawn(sender.run());
+    }
+
+    async fn run(mut self) {
+        while let Some(batch) = self.take().await {
+            let core = Arc::clone(&self.core);
+            let Some(question) = batch.leave() else {
+                continue;
+            };
+            let session = match core.session_until(question.deadline).await {
+                Ok(session) => session,
+                Err(cause) => {
+                    question.fail(cause);
+                    continue;
+                }
+            };
+            let mut asking = pin!(ask(&session, question));
+            if timeout(PATIENCE, asking.as_mut()).await.is_err() {
+                self.step_back();
+                asking.await;
+                return;
             }
         }
-        if batch.is_empty() {
-            self.counted = false;
-            state.senders -= 1;
+    }
+
+    /// Takes what leaves together; `None` ends the task.
+    async fn take(&mut self) -> Option<Batch> {
+        if self.state == State::Sending && !self.next() {
             return None;
         }
-        Some(batch)
+        behind_the_others().await;
+        let (batch, wants_sender) = self.core.reads.of(self.runtime.id(), |queue| {
+            queue.taking = false;
+            let batch = queue.batches.pop_front();
+            if batch.is_none() {
+                queue.senders -= 1;
+            }
+            (batch, queue.wants_sender())
+        });
+        self.state = if batch.is_some() { State::Sending } else { State::Gone };
+        if wants_sender {
+            Self::start(&self.core, &self.runtime);
+        }
+        batch
+    }
+
+    /// Becomes the one that is about to take, unless there is one.
+    fn next(&mut self) -> bool {
+        let is_next = self.core.reads.of(self.runtime.id(), |queue| {
+            let is_next = !queue.taking && !queue.batches.is_empty();
+            if is_next {
+                queue.taking = true;
+            } else {
+                queue.senders -= 1;
+            }
+            is_next
+        });
+        self.state = if is_next { State::Taking } else { State::Gone };
+        is_next
     }
 
     /// Lets another task send while this one waits.
-    fn step_back(&mut self, session: &Session) {
-        let mut state = self.core.reads.lock();
-        self.counted = false;
-        state.senders -= 1;
-        send_soon(session, &mut state);
+    fn step_back(&mut self) {
+        self.state = State::Gone;
+        let wants_sender = self.core.reads.of(self.runtime.id(), |queue| {
+            queue.senders -= 1;
+            queue.wants_sender()
+        });
+        if wants_sender {
+            Self::start(&self.core, &self.runtime);
+        }
     }
 }
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        if self.counted {
-            self.core.reads.lock().senders -= 1;
+        if self.state == State::Gone {
+            return;
         }
+        let left = self.core.reads.of(self.runtime.id(), |queue| {
+            queue.senders -= 1;
+            queue.taking &= self.state != State::Taking;
+            // Nobody may be left who would send them.
+            std::mem::take(&mut queue.batches)
+        });
+        drop(left);
     }
 }
 
-async fn send(mut sender: Sender) {
-    while let Some(batch) = sender.take() {
-        let core = Arc::clone(&sender.core);
-        let session = match core.session().await {
-            Ok(session) => session,
-            Err(cause) => {
-                give(batch, |_| Err(cause));
-                continue;
-            }
-        };
-        let keys: Vec<ClientKey> = batch.iter().map(|waiting| waiting.key.clone()).collect();
-        let mut fetching = Box::pin(fetch(&session, keys));
-        if let Ok(answers) = timeout(PATIENCE, &mut fetching).await {
-            deliver(batch, answers);
-            continue;
+/// Lets the tasks run that are ready to: they may have reads to add.
+async fn behind_the_others() {
+    let mut is_behind = false;
+    poll_fn(|context| {
+        if is_behind {
+            return Poll::Ready(());
         }
-        sender.step_back(&session);
-        deliver(batch, fetching.await);
-        return;
-    }
+        is_behind = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
-fn deliver(batch: Vec<Waiting>, answers: Result<Vec<Answer>, Cause>) {
-    match answers {
-        Ok(answers) => {
-            let mut answers = answers.into_iter();
-            give(batch, |_| answers.next().unwrap_or(Err(Cause::Garbled)));
+/// Asks what a batch wants to know, and tells it.
+async fn ask(session: &Session, question: Question) {
+    if let Some(key) = question.only_key() {
+        let found = get(session, key.into()).await;
+        question.give([found]);
+    } else if session.core.is_cluster() {
+        match pipeline(session, question.keys().map(ClientKey::from).collect()).await {
+            Ok(found) => question.give(found),
+            Err(cause) => question.fail(cause),
         }
-        Err(cause) => give(batch, |_| Err(cause)),
-    }
-}
-
-fn give(batch: Vec<Waiting>, mut answer: impl FnMut(&ClientKey) -> Answer) {
-    for waiting in batch {
-        let answer = answer(&waiting.key);
-        // Who has gone needs none.
-        let _ = waiting.answer.send(answer);
-    }
-}
-
-async fn fetch(session: &Session, mut keys: Vec<ClientKey>) -> Result<Vec<Answer>, Cause> {
-    match keys.pop() {
-        Some(key) if keys.is_empty() => Ok(vec![get(session, key).await]),
-        Some(key) => {
-            keys.push(key);
-            if session.core.is_cluster() {
-                pipeline(session, keys).await
-            } else {
-                mget(session, keys).await
-            }
+    } else {
+        match mget(session, question.keys().map(Value::Bytes).collect()).await {
+            Ok(found) => question.give(found.into_iter().map(|reply| session.blob(reply))),
+            Err(cause) => question.fail(cause),
         }
-        None => Ok(Vec::new()),
     }
 }
 
@@ -251,16 +315,20 @@ async fn get(session: &Session, key: ClientKey) -> Answer {
     }
 }
 
-async fn mget(session: &Session, keys: Vec<ClientKey>) -> Result<Vec<Answer>, Cause> {
+/// Takes the reply as it is: the client would look at each value whether it is text.
+async fn mget(session: &Session, keys: Vec<Value>) -> Result<Vec<Resp3Frame>, Cause> {
     let count = keys.len();
-    let values: Value =
-        session.request(0, async move |client: Timed| client.mget(keys).await).await?;
-    match values {
-        Value::Array(values) if values.len() == count => {
-            Ok(values.into_iter().map(|value| session.bulk(value)).collect())
-        }
-        _ => Err(session.garbled()),
-    }
+    let command = CustomCommand::new_static("MGET", ClusterHash::FirstKey, false);
+    let replies = session
+        .request(0, async move |client: Timed| {
+            match client.custom_raw(command, keys).await? {
+                Resp3Frame::Array { data, .. } => Ok(data),
+                // An error, or nothing that this question has for an answer.
+                other => Value::try_from(other).map(|_| Vec::new()),
+            }
+        })
+        .await?;
+    if replies.len() == count { Ok(replies) } else { Err(session.garbled()) }
 }
 
 /// The keys of a batch are on several nodes of a cluster, and hardly two in one slot.

@@ -1,5 +1,6 @@
 //! Leases: a stub under the key itself, so that whatever touches the key revokes them.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -12,41 +13,43 @@ use crate::cause::Cause;
 use crate::coalesce;
 use crate::owned;
 use crate::scripts::{FILL, LEASE, RELEASE, REPLACE};
-use crate::session::{Session, Timed, entry};
+use crate::session::{Core, Session, Timed, entry};
 
 /// How often a value that can't be read may turn out to have been replaced in the meantime.
 const TRIES: usize = 3;
 
 /// Reads a key, and asks for the right to fill it if there is nothing.
 pub(crate) async fn get_or_lease(
-    session: &Session,
+    core: &Arc<Core>,
     key: &Key,
     hold: Duration,
 ) -> Result<Lookup, Cause> {
-    let found = coalesce::read(session, key).await?;
-    if let Some(lookup) = found.as_ref().and_then(|bytes| settled(session, key, bytes)) {
+    let deadline = core.deadline();
+    let found = coalesce::read(core, key, deadline).await?;
+    if let Some(lookup) = found.as_ref().and_then(|bytes| settled(core, key, bytes)) {
         return Ok(lookup);
     }
-    let (session, key) = (session.clone(), key.clone());
-    let returning = session.clone();
+    let session = core.session_until(deadline).await?;
+    let (returning, key) = (session.clone(), key.clone());
     let asking = async move { acquire(&session, &key, hold, found).await };
-    owned::write(asking, async move |lookup| {
+    // A hit needs no room for it.
+    Box::pin(owned::write(asking, async move |lookup| {
         if let Lookup::Leased(lease) = lookup {
             // One that can't be given back expires.
             let _ = release(&returning, &lease).await;
         }
-    })
+    }))
     .await
 }
 
 /// Tells what the bytes under a key mean; `None` where they stand in the way.
-fn settled(session: &Session, key: &Key, bytes: &Bytes) -> Option<Lookup> {
-    match envelope::decode(key, bytes) {
-        Decoded::Value { payload, .. } => Some(Lookup::Hit(entry(payload))),
+fn settled(core: &Arc<Core>, key: &Key, bytes: &Bytes) -> Option<Lookup> {
+    match envelope::decode_slice(key, bytes) {
+        Decoded::Value { payload, .. } => Some(Lookup::Hit(entry(bytes, payload))),
         Decoded::Stub(nonce) => Some(Lookup::Held(nonce)),
         Decoded::Newer => Some(Lookup::Unleased),
         Decoded::Unreadable => {
-            session.suspect();
+            core.suspect();
             None
         }
     }
@@ -86,7 +89,7 @@ async fn acquire(
         let Some(bytes) = &found else {
             return Ok(Lookup::Leased(Lease::new(key.clone(), token(nonce))));
         };
-        match settled(session, key, bytes) {
+        match settled(&session.core, key, bytes) {
             Some(Lookup::Held(holder)) if holder == nonce => {
                 return Ok(Lookup::Leased(Lease::new(key.clone(), token(nonce))));
             }

@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 mod backend;
+mod batch;
 mod cause;
 mod coalesce;
 mod config;

@@ -58,7 +58,6 @@ enum Phase {
 /// An established connection.
 pub(crate) struct Live {
     pub(crate) client: Client,
-    pub(crate) runtime: Handle,
     task: AbortHandle,
     /// How many answers came. A request that timed out while none came tells that it is stuck.
     pub(crate) answers: AtomicU64,
@@ -150,7 +149,8 @@ impl Link {
         stuck.task.abort();
     }
 
-    fn ready_at_once(&self) -> Option<Arc<Live>> {
+    /// Returns the connection if there is one.
+    pub(crate) fn ready_at_once(&self) -> Option<Arc<Live>> {
         let supervisor = self.supervisor.read().unwrap_or_else(PoisonError::into_inner);
         match &*supervisor.as_ref()?.phase.borrow() {
             Phase::Live(live) if !live.is_over() => Some(Arc::clone(live)),
@@ -198,7 +198,6 @@ async fn supervise(connector: Arc<Connector>, phase: watch::Sender<Phase>, serve
                 let begun = Instant::now();
                 phase.send_replace(Phase::Live(Arc::new(Live {
                     client: connected.client,
-                    runtime: Handle::current(),
                     task: connected.task.handle(),
                     answers: AtomicU64::new(0),
                     leases_by_script: AtomicBool::new(false),

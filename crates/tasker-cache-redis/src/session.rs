@@ -7,8 +7,9 @@ use std::time::Duration;
 use fred::clients::{Client, WithOptions};
 use fred::interfaces::{ClientLike, FredResult, LuaInterface};
 use fred::types::config::{Options, Server};
-use fred::types::{Key as ClientKey, Value};
+use fred::types::{Key as ClientKey, Resp3Frame, Value};
 use tasker_cache_core::{Bytes, Entry, Limits, Nonce, Ttl};
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::cause::Cause;
@@ -77,6 +78,23 @@ impl Core {
     ) -> Result<Session, Cause> {
         let live = self.link.live(deadline).await?;
         Ok(Session { core: Arc::clone(self), live, deadline })
+    }
+
+    /// Checks in a task that answers still fit their questions, after one that looked as if it
+    /// belonged to another. Where they don't, the connection is thrown away.
+    pub(crate) fn suspect(self: &Arc<Self>) {
+        let (Some(live), Ok(runtime)) = (self.link.ready_at_once(), Handle::try_current()) else {
+            return;
+        };
+        if live.checking.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let session = Session { core: Arc::clone(self), live, deadline: self.deadline() };
+        runtime.spawn(async move {
+            // What there is to do about a failure is done by `ping`.
+            let _ = session.ping().await;
+            session.live.checking.store(false, Ordering::Release);
+        });
     }
 
     /// Returns a time to live in milliseconds, as the client wants it.
@@ -200,6 +218,15 @@ impl Session {
         }
     }
 
+    /// Reads what is one of the answers to `MGET`.
+    pub(crate) fn blob(&self, reply: Resp3Frame) -> Result<Option<Bytes>, Cause> {
+        match reply {
+            Resp3Frame::Null => Ok(None),
+            Resp3Frame::BlobString { data, .. } => Ok(Some(data)),
+            _ => Err(self.garbled()),
+        }
+    }
+
     /// Makes a round trip that only this question can have caused.
     pub(crate) async fn ping(&self) -> Result<(), Cause> {
         let nonce = Nonce::random().map_or(0, |nonce| u128::from_le_bytes(*nonce.as_bytes()));
@@ -212,27 +239,13 @@ impl Session {
             _ => Err(self.garbled()),
         }
     }
-
-    /// Checks in a task that answers still fit their questions, after one that looked as if it
-    /// belonged to another. Where they don't, the connection is thrown away.
-    pub(crate) fn suspect(&self) {
-        if self.live.checking.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let session = Self { deadline: self.core.deadline(), ..self.clone() };
-        self.live.runtime.spawn(async move {
-            // What there is to do about a failure is done by `ping`.
-            let _ = session.ping().await;
-            session.live.checking.store(false, Ordering::Release);
-        });
-    }
 }
 
-/// Makes an entry of a payload. A small one is copied: it would keep all of the buffer alive that
-/// it came in with others.
-pub(crate) fn entry(payload: Bytes) -> Entry {
+/// Makes an entry of a payload, which is a part of these bytes. A small one is copied: it would
+/// keep all of the buffer alive that it came in with others.
+pub(crate) fn entry(bytes: &Bytes, payload: &[u8]) -> Entry {
     if payload.len() <= COPIED {
-        return Entry::new(Bytes::copy_from_slice(&payload));
+        return Entry::new(Bytes::copy_from_slice(payload));
     }
-    Entry::new(payload)
+    Entry::new(bytes.slice_ref(payload))
 }

@@ -12,8 +12,9 @@ use tasker_cache_core::{Backend, Key};
 use tasker_cache_redis::Redis;
 use tasker_cache_testkit::proxy::{FaultProxy, NetworkFault};
 use tasker_cache_testkit::server::RedisServer;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::{JoinSet, yield_now};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How often a command was called.
 async fn calls(server: &RedisServer, command: &str) -> u64 {
@@ -138,4 +139,35 @@ async fn a_slow_answer_holds_nobody_back() {
     // One round trip is two ways; to wait for another's first would be up to four.
     let longest = reads.join_all().await.into_iter().max().expect("some");
     assert!(longest < way * 3, "{longest:?}");
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+#[test]
+fn a_runtime_that_stands_still_holds_nobody_back_on_another() {
+    let (running, still) = (runtime(), runtime());
+    let server = running.block_on(RedisServer::start());
+    let backend = still.block_on(connected(&server.url()));
+    let keys = still.block_on(stored(&backend, 10));
+    // They have the connection and a queue on a runtime that nobody drives any more.
+    for key in &keys {
+        still.spawn(read(backend.clone(), key.clone()));
+    }
+    still.block_on(yield_now());
+
+    running.block_on(async {
+        let reads = keys.iter().cloned().map(|key| {
+            let backend = backend.clone();
+            async move {
+                // The first ones find out that the connection is stuck.
+                while !matches!(backend.get(&key).await, Ok(Some(_))) {
+                    sleep(Duration::from_millis(10)).await;
+                }
+            }
+        });
+        let reads: JoinSet<()> = reads.collect();
+        assert!(timeout(LONG, reads.join_all()).await.is_ok(), "reads wait for another runtime");
+    });
 }
