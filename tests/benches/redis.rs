@@ -18,6 +18,8 @@ use tokio::time::Instant;
 const KEYS: usize = 1_000;
 const VALUE: usize = 512;
 const TASKS: [(usize, usize); 3] = [(1, 10_000), (16, 4_000), (256, 500)];
+const MGET: usize = 64;
+const MGETS: usize = 500;
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Every order of the four readers once: none profits from what another leaves behind.
@@ -94,6 +96,31 @@ fn order(mut round: usize) -> Vec<usize> {
     turns.collect()
 }
 
+/// Keys per second of so many tasks that each ask for 64 at once: what the client and the server
+/// can do when nobody has to be told apart.
+async fn throughput_of_mget(
+    client: &fred::clients::Client,
+    tasks: usize,
+    keys: &Arc<[Key]>,
+) -> f64 {
+    let begun = Instant::now();
+    let mut running = JoinSet::new();
+    for task in 0..tasks {
+        let (client, keys) = (client.clone(), Arc::clone(keys));
+        running.spawn(async move {
+            for number in 0..MGETS {
+                let asked = (0..MGET).map(|at| keys[(task * 31 + number * 7 + at) % KEYS].as_str());
+                let asked: Vec<&str> = asked.collect();
+                let values: Vec<Option<Bytes>> = client.mget(asked).await.expect("hits");
+                assert!(black_box(values).iter().all(Option::is_some));
+            }
+        });
+    }
+    running.join_all().await;
+    let done = u32::try_from(tasks * MGETS * MGET).expect("a small number");
+    f64::from(done) / begun.elapsed().as_secs_f64()
+}
+
 fn median(mut rates: Vec<f64>) -> f64 {
     rates.sort_by(f64::total_cmp);
     rates[rates.len() / 2]
@@ -167,6 +194,15 @@ async fn main() {
             let rate = median(rates);
             let target = if which > 1 { target } else { "" };
             println!("{name:32} {tasks:>6} {rate:>10.0} {:>7.2}  {target}", rate / unit);
+        }
+        let at_once = tasks / MGET;
+        if at_once > 0 {
+            let mut rates = Vec::new();
+            for _ in 0..ROUNDS {
+                rates.push(throughput_of_mget(&fred, at_once, &keys).await);
+            }
+            let (name, rate) = ("raw fred mget of 64, keys", median(rates));
+            println!("{name:32} {at_once:>6} {rate:>10.0} {:>7.2}", rate / unit);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One batch of reads: who joins it, what it asks, and what each is answered.
 //!
-//! Its parts are allocated together and not for each read: on several threads, memory that one
-//! allocates and another frees costs more than all else here.
+//! It is allocated once for all its reads: memory that one thread allocates and another frees, for
+//! each of them, costs more than all else here.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,7 +48,6 @@ pub(crate) struct Question {
 /// The obligation to answer everyone who joined.
 struct Promise {
     slots: Arc<Slots>,
-    is_kept: bool,
 }
 
 /// Where the answers are put, one slot for each who joined.
@@ -73,7 +72,7 @@ impl Batch {
     pub(crate) fn new(key: &Key, deadline: Instant) -> (Self, Joined) {
         let slots = Arc::new(Slots([const { Mutex::new(Slot::Waiting(None)) }; BATCH]));
         let mut batch = Self {
-            promise: Promise { slots, is_kept: false },
+            promise: Promise { slots },
             text: Vec::with_capacity((BATCH * key.as_str().len()).min(MAX_ROOM)),
             ends: Vec::with_capacity(BATCH),
             deadline,
@@ -125,8 +124,7 @@ impl Question {
     }
 
     /// Answers everyone by what was found in the place of each key.
-    pub(crate) fn give(mut self, found: impl IntoIterator<Item = Answer>) {
-        self.promise.is_kept = true;
+    pub(crate) fn give(self, found: impl IntoIterator<Item = Answer>) {
         let found = found.into_iter().chain(iter::repeat(Err(Cause::Garbled)));
         self.promise.answer(self.slots().zip(found));
     }
@@ -136,8 +134,7 @@ impl Question {
     }
 
     /// Tells everyone that there is no answer.
-    pub(crate) fn fail(mut self, cause: Cause) {
-        self.promise.is_kept = true;
+    pub(crate) fn fail(self, cause: Cause) {
         self.promise.fail(cause);
     }
 }
@@ -165,9 +162,8 @@ impl Promise {
 
 impl Drop for Promise {
     fn drop(&mut self) {
-        if !self.is_kept {
-            self.fail(Cause::Closed);
-        }
+        // Who has an answer keeps it.
+        self.fail(Cause::Closed);
     }
 }
 
@@ -185,25 +181,28 @@ impl Future for Joined {
             return Poll::Ready(Err(Cause::Closed));
         };
         let mut slot = slots.lock(self.index);
-        let answer = match mem::replace(&mut *slot, Slot::Gone) {
-            Slot::Answered(answer) => answer,
-            Slot::Gone => Err(Cause::Closed),
-            Slot::Waiting(waker) => {
-                let waker = waker.filter(|waker| waker.will_wake(context.waker()));
-                *slot = Slot::Waiting(waker.or_else(|| Some(context.waker().clone())));
-                return Poll::Pending;
-            }
-        };
+        if let Slot::Waiting(waker) = &mut *slot {
+            let is_known = waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker()));
+            let old = if is_known { None } else { waker.replace(context.waker().clone()) };
+            drop(slot);
+            drop(old);
+            return Poll::Pending;
+        }
+        let answered = mem::replace(&mut *slot, Slot::Gone);
         drop(slot);
         self.slots = None;
-        Poll::Ready(answer)
+        Poll::Ready(match answered {
+            Slot::Answered(answer) => answer,
+            Slot::Waiting(_) | Slot::Gone => Err(Cause::Closed),
+        })
     }
 }
 
 impl Drop for Joined {
     fn drop(&mut self) {
         if let Some(slots) = &self.slots {
-            *slots.lock(self.index) = Slot::Gone;
+            // A waker's own end is not this lock's business.
+            let _left = mem::replace(&mut *slots.lock(self.index), Slot::Gone);
         }
     }
 }
@@ -248,7 +247,7 @@ mod tests {
             let count = fastrand::usize(1..=BATCH);
             let (batch, joined) = batch(count);
             let mut joined: Vec<_> = joined.into_iter().map(Some).collect();
-            let mut some_go = |joined: &mut Vec<Option<Joined>>| {
+            let some_go = |joined: &mut Vec<Option<Joined>>| {
                 for _ in 0..fastrand::usize(..=count) {
                     joined[fastrand::usize(..count)] = None;
                 }

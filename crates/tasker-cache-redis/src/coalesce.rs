@@ -6,11 +6,12 @@
 //! question asked after it.
 //!
 //! No caller is in another's way: a task does the sending, one that waits for a slow answer lets
-//! the next one send, and who has gone is left out. A queue is of one runtime, so that a caller
-//! who is polled knows that the task that sends for it is polled too.
+//! the next one send, and who has gone is left out. A queue is of one runtime: whoever waits there
+//! does not depend on whether another runtime goes on.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::mem;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
@@ -20,9 +21,9 @@ use fred::interfaces::{ClientLike, KeysInterface};
 use fred::types::{ClusterHash, CustomCommand, Key as ClientKey, Resp3Frame, Value};
 use tasker_cache_core::{Bytes, Key};
 use tokio::runtime::{self, Handle};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::batch::{Answer, Batch, Joined, Question};
+use crate::batch::{Answer, BATCH, Batch, Joined, Question};
 use crate::cause::Cause;
 use crate::owned::Continued;
 use crate::session::{Core, Session, Timed};
@@ -54,7 +55,7 @@ impl Reads {
 
 #[derive(Default)]
 struct Queue {
-    /// The last one is open to more reads, the others are full.
+    /// Only the last one is open to more reads.
     batches: VecDeque<Batch>,
     /// Whether a read is under way on its caller's task.
     direct: bool,
@@ -78,14 +79,28 @@ impl Queue {
         joined
     }
 
-    /// Tells whether another task is to send, and counts it.
+    /// Tells whether another task is to send, and counts it as the one that is about to take.
     fn wants_sender(&mut self) -> bool {
-        let wants = !self.taking && self.senders < SENDERS && !self.batches.is_empty();
-        if wants {
-            self.senders += 1;
-            self.taking = true;
-        }
+        let wants = self.senders < SENDERS && self.claim();
+        self.senders += usize::from(wants);
         wants
+    }
+
+    /// Makes a counted sender the one that is about to take, if there is something and nobody is.
+    fn claim(&mut self) -> bool {
+        let claims = !self.taking && !self.batches.is_empty();
+        self.taking |= claims;
+        claims
+    }
+
+    /// Hands a batch to the sender that is about to take; one that gets none is not counted on.
+    fn take(&mut self) -> Option<Batch> {
+        self.taking = false;
+        let batch = self.batches.pop_front();
+        if batch.is_none() {
+            self.senders -= 1;
+        }
+        batch
     }
 }
 
@@ -101,10 +116,7 @@ pub(crate) async fn read(core: &Arc<Core>, key: &Key, deadline: Instant) -> Answ
             };
             Continued::new(runtime, work).await
         }
-        Turn::Queued(joined) => {
-            drop(runtime);
-            joined.await
-        }
+        Turn::Queued(joined) => waited(joined, deadline).await,
     }
 }
 
@@ -115,18 +127,27 @@ pub(crate) async fn read_many(
     deadline: Instant,
 ) -> Result<Vec<Option<Bytes>>, Cause> {
     let runtime = Handle::try_current().map_err(|_| Cause::NoRuntime)?;
-    let (waiting, wants_sender) = core.reads.of(runtime.id(), |queue| {
-        let waiting: Vec<_> = keys.iter().map(|key| queue.join(key, deadline)).collect();
-        (waiting, queue.wants_sender())
-    });
-    if wants_sender {
-        Sender::start(core, &runtime);
+    let mut waiting = Vec::with_capacity(keys.len());
+    for keys in keys.chunks(BATCH) {
+        let wants_sender = core.reads.of(runtime.id(), |queue| {
+            waiting.extend(keys.iter().map(|key| queue.join(key, deadline)));
+            queue.wants_sender()
+        });
+        if wants_sender {
+            Sender::start(core, &runtime);
+        }
     }
     let mut answers = Vec::with_capacity(keys.len());
     for joined in waiting {
-        answers.push(joined.await?);
+        answers.push(waited(joined, deadline).await?);
     }
     Ok(answers)
+}
+
+/// Waits for an answer. What sends for it keeps the deadline too, but may wait behind a task that
+/// keeps its thread.
+async fn waited(joined: Joined, deadline: Instant) -> Answer {
+    timeout_at(deadline, joined).await.unwrap_or(Err(Cause::TimedOut))
 }
 
 /// How a read is made.
@@ -176,7 +197,8 @@ struct Sender {
 enum State {
     Taking,
     Sending,
-    Gone,
+    /// It may still wait for its answer.
+    Uncounted,
 }
 
 impl Sender {
@@ -188,11 +210,10 @@ impl Sender {
 
     async fn run(mut self) {
         while let Some(batch) = self.take().await {
-            let core = Arc::clone(&self.core);
             let Some(question) = batch.leave() else {
                 continue;
             };
-            let session = match core.session_until(question.deadline).await {
+            let session = match self.core.session_until(question.deadline).await {
                 Ok(session) => session,
                 Err(cause) => {
                     question.fail(cause);
@@ -210,43 +231,33 @@ impl Sender {
 
     /// Takes what leaves together; `None` ends the task.
     async fn take(&mut self) -> Option<Batch> {
-        if self.state == State::Sending && !self.next() {
+        if self.state == State::Sending && !self.claim() {
             return None;
         }
         behind_the_others().await;
-        let (batch, wants_sender) = self.core.reads.of(self.runtime.id(), |queue| {
-            queue.taking = false;
-            let batch = queue.batches.pop_front();
-            if batch.is_none() {
-                queue.senders -= 1;
-            }
-            (batch, queue.wants_sender())
-        });
-        self.state = if batch.is_some() { State::Sending } else { State::Gone };
+        let (batch, wants_sender) =
+            self.core.reads.of(self.runtime.id(), |queue| (queue.take(), queue.wants_sender()));
+        self.state = if batch.is_some() { State::Sending } else { State::Uncounted };
         if wants_sender {
             Self::start(&self.core, &self.runtime);
         }
         batch
     }
 
-    /// Becomes the one that is about to take, unless there is one.
-    fn next(&mut self) -> bool {
-        let is_next = self.core.reads.of(self.runtime.id(), |queue| {
-            let is_next = !queue.taking && !queue.batches.is_empty();
-            if is_next {
-                queue.taking = true;
-            } else {
-                queue.senders -= 1;
-            }
-            is_next
+    /// Becomes the one that is about to take, or is not counted any more.
+    fn claim(&mut self) -> bool {
+        let claims = self.core.reads.of(self.runtime.id(), |queue| {
+            let claims = queue.claim();
+            queue.senders -= usize::from(!claims);
+            claims
         });
-        self.state = if is_next { State::Taking } else { State::Gone };
-        is_next
+        self.state = if claims { State::Taking } else { State::Uncounted };
+        claims
     }
 
     /// Lets another task send while this one waits.
     fn step_back(&mut self) {
-        self.state = State::Gone;
+        self.state = State::Uncounted;
         let wants_sender = self.core.reads.of(self.runtime.id(), |queue| {
             queue.senders -= 1;
             queue.wants_sender()
@@ -259,20 +270,21 @@ impl Sender {
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        if self.state == State::Gone {
+        if self.state == State::Uncounted {
             return;
         }
-        let left = self.core.reads.of(self.runtime.id(), |queue| {
+        let abandoned = self.core.reads.of(self.runtime.id(), |queue| {
             queue.senders -= 1;
             queue.taking &= self.state != State::Taking;
-            // Nobody may be left who would send them.
-            std::mem::take(&mut queue.batches)
+            // The last one leaves nobody who would send them.
+            if queue.senders == 0 { mem::take(&mut queue.batches) } else { VecDeque::new() }
         });
-        drop(left);
+        drop(abandoned);
     }
 }
 
-/// Lets the tasks run that are ready to: they may have reads to add.
+/// Lets the tasks run that are ready to: they may have reads to add. What tokio has for that goes
+/// behind the network as well, which costs a system call and a tenth of the throughput of few tasks.
 async fn behind_the_others() {
     let mut is_behind = false;
     poll_fn(|context| {

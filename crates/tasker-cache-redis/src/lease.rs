@@ -32,7 +32,7 @@ pub(crate) async fn get_or_lease(
     let session = core.session_until(deadline).await?;
     let (returning, key) = (session.clone(), key.clone());
     let asking = async move { acquire(&session, &key, hold, found).await };
-    // A hit needs no room for it.
+    // Boxed: it would make the future of every hit as large.
     Box::pin(owned::write(asking, async move |lookup| {
         if let Lookup::Leased(lease) = lookup {
             // One that can't be given back expires.

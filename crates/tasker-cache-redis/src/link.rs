@@ -1,7 +1,7 @@
 //! The connection: made on the first call, kept up by one task, replaced when it is stuck.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use fred::clients::Client;
@@ -24,6 +24,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const SHORT_ATTEMPT: Duration = Duration::from_secs(2);
 const FULL_ATTEMPT_EACH: u32 = 4;
 
+/// By how much a step may be late before another runtime takes over from one that stands still.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// A connection that lived for less is tried again with a pause only.
 const STABLE: Duration = Duration::from_secs(1);
 
@@ -38,6 +41,32 @@ pub(crate) struct Link {
 struct Supervisor {
     task: JoinHandle<()>,
     phase: watch::Receiver<Phase>,
+    due: Arc<Due>,
+}
+
+/// Until when the next step of a supervisor should have come, while there is no connection.
+struct Due(Mutex<Instant>);
+
+impl Due {
+    fn within(time: Duration) -> Self {
+        Self(Mutex::new(Instant::now() + time + GRACE))
+    }
+
+    fn set(&self, time: Duration) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + time + GRACE;
+    }
+
+    fn is_over(&self) -> bool {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) < Instant::now()
+    }
+}
+
+impl Supervisor {
+    /// Tells whether it is there and its runtime is driven, as far as can be seen.
+    fn runs(&self) -> bool {
+        let is_connected = matches!(&*self.phase.borrow(), Phase::Live(live) if !live.is_over());
+        !self.task.is_finished() && (is_connected || !self.due.is_over())
+    }
 }
 
 impl Drop for Supervisor {
@@ -58,6 +87,7 @@ enum Phase {
 /// An established connection.
 pub(crate) struct Live {
     pub(crate) client: Client,
+    pub(crate) runtime: Handle,
     task: AbortHandle,
     /// How many answers came. A request that timed out while none came tells that it is stuck.
     pub(crate) answers: AtomicU64,
@@ -159,16 +189,15 @@ impl Link {
     }
 
     fn phase(&self) -> Result<watch::Receiver<Phase>, Cause> {
-        let runs = |supervisor: &&Supervisor| !supervisor.task.is_finished();
         {
             let supervisor = self.supervisor.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(running) = supervisor.as_ref().filter(runs) {
+            if let Some(running) = supervisor.as_ref().filter(|supervisor| supervisor.runs()) {
                 return Ok(running.phase.clone());
             }
         }
         let runtime = Handle::try_current().map_err(|_| Cause::NoRuntime)?;
         let mut supervisor = self.supervisor.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(running) = supervisor.as_ref().filter(runs) {
+        if let Some(running) = supervisor.as_ref().filter(|supervisor| supervisor.runs()) {
             return Ok(running.phase.clone());
         }
         let patience = Instant::now() + self.connector.operation_timeout;
@@ -178,15 +207,23 @@ impl Link {
 
     fn start(&self, runtime: &Handle, first: Phase) -> Supervisor {
         let (sender, phase) = watch::channel(first);
-        let run = supervise(Arc::clone(&self.connector), sender, Arc::clone(&self.server));
-        Supervisor { task: runtime.spawn(run), phase }
+        let due = Arc::new(Due::within(self.connector.connection_timeout));
+        let (connector, server) = (Arc::clone(&self.connector), Arc::clone(&self.server));
+        let task = runtime.spawn(supervise(connector, sender, server, Arc::clone(&due)));
+        Supervisor { task, phase, due }
     }
 }
 
-async fn supervise(connector: Arc<Connector>, phase: watch::Sender<Phase>, server: Arc<AtomicU8>) {
+async fn supervise(
+    connector: Arc<Connector>,
+    phase: watch::Sender<Phase>,
+    server: Arc<AtomicU8>,
+    due: Arc<Due>,
+) {
     let mut backoff = Backoff::default();
     loop {
         let limit = backoff.limit(connector.connection_timeout);
+        due.set(limit);
         match connector.connect(limit).await {
             Ok(mut connected) => {
                 server.store(connected.server as u8, Ordering::Relaxed);
@@ -198,12 +235,14 @@ async fn supervise(connector: Arc<Connector>, phase: watch::Sender<Phase>, serve
                 let begun = Instant::now();
                 phase.send_replace(Phase::Live(Arc::new(Live {
                     client: connected.client,
+                    runtime: Handle::current(),
                     task: connected.task.handle(),
                     answers: AtomicU64::new(0),
                     leases_by_script: AtomicBool::new(false),
                     checking: AtomicBool::new(false),
                 })));
                 connected.task.ended().await;
+                due.set(connector.connection_timeout);
                 tracing::debug!(target: TARGET, "Connection to the server is lost");
                 if begun.elapsed() >= STABLE {
                     backoff = Backoff::default();
@@ -218,7 +257,9 @@ async fn supervise(connector: Arc<Connector>, phase: watch::Sender<Phase>, serve
                 phase.send_replace(Phase::Down(cause));
             }
         }
-        sleep(backoff.pause()).await;
+        let pause = backoff.pause();
+        due.set(pause);
+        sleep(pause).await;
     }
 }
 

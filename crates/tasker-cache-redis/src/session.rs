@@ -9,7 +9,6 @@ use fred::interfaces::{ClientLike, FredResult, LuaInterface};
 use fred::types::config::{Options, Server};
 use fred::types::{Key as ClientKey, Resp3Frame, Value};
 use tasker_cache_core::{Bytes, Entry, Limits, Nonce, Ttl};
-use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::cause::Cause;
@@ -83,14 +82,15 @@ impl Core {
     /// Checks in a task that answers still fit their questions, after one that looked as if it
     /// belonged to another. Where they don't, the connection is thrown away.
     pub(crate) fn suspect(self: &Arc<Self>) {
-        let (Some(live), Ok(runtime)) = (self.link.ready_at_once(), Handle::try_current()) else {
+        let Some(live) = self.link.ready_at_once() else {
             return;
         };
         if live.checking.swap(true, Ordering::AcqRel) {
             return;
         }
         let session = Session { core: Arc::clone(self), live, deadline: self.deadline() };
-        runtime.spawn(async move {
+        // On the connection's runtime: where that stands still, so does all that could be checked.
+        session.live.runtime.clone().spawn(async move {
             // What there is to do about a failure is done by `ping`.
             let _ = session.ping().await;
             session.live.checking.store(false, Ordering::Release);

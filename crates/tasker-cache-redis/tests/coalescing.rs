@@ -171,3 +171,64 @@ fn a_runtime_that_stands_still_holds_nobody_back_on_another() {
         assert!(timeout(LONG, reads.join_all()).await.is_ok(), "reads wait for another runtime");
     });
 }
+
+#[test]
+fn a_runtime_that_ends_takes_its_own_reads_along_and_no_others() {
+    let server_runtime = runtime();
+    let server = server_runtime.block_on(RedisServer::start());
+    let staying = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let staying = staying.expect("a runtime");
+    let backend = staying.block_on(connected(&server.url()));
+    let keys = staying.block_on(stored(&backend, 300));
+
+    for _ in 0..20 {
+        let ending = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let ending = ending.expect("a runtime");
+        for key in &keys {
+            let (backend, key) = (backend.clone(), key.clone());
+            ending.spawn(async move { drop(backend.get(&key).await) });
+        }
+        staying.block_on(async { sleep(Duration::from_millis(fastrand::u64(..3))).await });
+        ending.shutdown_background();
+
+        staying.block_on(async {
+            let reads: JoinSet<_> =
+                keys.iter().map(|key| read(backend.clone(), key.clone())).collect();
+            let found = timeout(LONG, reads.join_all()).await.expect("reads that end");
+            assert!(found.iter().all(Option::is_some));
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::disallowed_methods, reason = "it is about a task that blocks its thread")]
+async fn a_task_that_keeps_its_thread_delays_no_read_beyond_its_time() {
+    let server = RedisServer::start().await;
+    let operation_timeout = Duration::from_millis(300);
+    let config = config(&server.url()).operation_timeout(operation_timeout);
+    let backend = Redis::new(config).expect("a configuration");
+    backend.ready().await.expect("a server");
+    let (hog, keep) = (backend.clone(), Duration::from_secs(5));
+    let (started, begun) = tokio::sync::oneshot::channel();
+    let hog = tokio::spawn(async move {
+        let (first, second) = (key("first"), key("second"));
+        let mut reads = [hog.get(&first), hog.get(&second)];
+        poll_fn(|context| {
+            for read in &mut reads {
+                let _ = read.as_mut().poll(context);
+            }
+            Poll::Ready(())
+        })
+        .await;
+        // What sends for the second one may wait on this thread.
+        let _ = started.send(());
+        std::thread::sleep(keep);
+    });
+    begun.await.expect("it polls");
+
+    let begun = Instant::now();
+    let _ = backend.get(&key("another")).await;
+
+    assert!(begun.elapsed() < keep / 2, "{:?}", begun.elapsed());
+    hog.await.expect("no panic");
+}

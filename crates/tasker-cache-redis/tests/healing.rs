@@ -230,6 +230,22 @@ fn a_backend_outlives_the_runtime_it_connected_on() {
     }
 }
 
+#[test]
+fn a_runtime_that_stands_still_does_not_keep_a_server_that_came_up_from_another() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let (running, still) = (runtime().expect("a runtime"), runtime().expect("a runtime"));
+    let server = running.block_on(RedisServer::start());
+    let backend = idle(&server.url());
+    running.block_on(server.kill());
+    // From here on, who connects is on a runtime that nobody drives.
+    assert!(still.block_on(backend.get(&key("k"))).is_err());
+
+    running.block_on(async {
+        server.restart().await;
+        eventually("it is used", || works(&backend)).await;
+    });
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_was_given_up_is_not_made_later() {
     let server = RedisServer::start().await;
