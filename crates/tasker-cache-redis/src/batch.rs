@@ -94,6 +94,16 @@ impl Batch {
         Joined { slots: Some(Arc::clone(&self.promise.slots)), index }
     }
 
+    /// Returns until when its first read must be answered.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Tells everyone that nobody asked for them in time.
+    pub(crate) fn expire(self) {
+        self.promise.fail(Cause::TimedOut);
+    }
+
     /// Ends joining; `None` if all of them are answered by that, because they have gone or waited
     /// too long.
     pub(crate) fn leave(self) -> Option<Question> {

@@ -21,7 +21,7 @@ use fred::interfaces::{ClientLike, KeysInterface};
 use fred::types::{ClusterHash, CustomCommand, Key as ClientKey, Resp3Frame, Value};
 use tasker_cache_core::{Bytes, Key};
 use tokio::runtime::{self, Handle};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::batch::{Answer, BATCH, Batch, Joined, Question};
 use crate::cause::Cause;
@@ -63,6 +63,15 @@ struct Queue {
     senders: usize,
     /// Whether one of them is about to take a batch.
     taking: bool,
+    /// Whether a task sees to it that no batch stays beyond its time.
+    watched: bool,
+}
+
+/// The tasks that a queue is without.
+#[derive(Clone, Copy)]
+struct Wanted {
+    sender: bool,
+    watch: bool,
 }
 
 impl Queue {
@@ -80,10 +89,23 @@ impl Queue {
     }
 
     /// Tells whether another task is to send, and counts it as the one that is about to take.
-    fn wants_sender(&mut self) -> bool {
-        let wants = self.senders < SENDERS && self.claim();
-        self.senders += usize::from(wants);
-        wants
+    fn wanted(&mut self) -> Wanted {
+        let sender = self.senders < SENDERS && self.claim();
+        self.senders += usize::from(sender);
+        let watch = sender && !self.watched;
+        self.watched |= watch;
+        Wanted { sender, watch }
+    }
+
+    /// Takes out what nobody took in time, and tells when to look again; `None` if there is
+    /// nothing to look after.
+    fn expired(&mut self, now: Instant, budget: Duration) -> (Vec<Batch>, Option<Instant>) {
+        let late = self.batches.iter().take_while(|batch| batch.deadline() <= now).count();
+        let expired = self.batches.drain(..late).collect();
+        self.watched = !self.is_idle();
+        // What comes later has all of its time yet.
+        let next = self.batches.front().map_or(now + budget, Batch::deadline);
+        (expired, self.watched.then_some(next))
     }
 
     /// Makes a counted sender the one that is about to take, if there is something and nobody is.
@@ -116,7 +138,7 @@ pub(crate) async fn read(core: &Arc<Core>, key: &Key, deadline: Instant) -> Answ
             };
             Continued::new(runtime, work).await
         }
-        Turn::Queued(joined) => waited(joined, deadline).await,
+        Turn::Queued(joined) => joined.await,
     }
 }
 
@@ -129,25 +151,17 @@ pub(crate) async fn read_many(
     let runtime = Handle::try_current().map_err(|_| Cause::NoRuntime)?;
     let mut waiting = Vec::with_capacity(keys.len());
     for keys in keys.chunks(BATCH) {
-        let wants_sender = core.reads.of(runtime.id(), |queue| {
+        let wanted = core.reads.of(runtime.id(), |queue| {
             waiting.extend(keys.iter().map(|key| queue.join(key, deadline)));
-            queue.wants_sender()
+            queue.wanted()
         });
-        if wants_sender {
-            Sender::start(core, &runtime);
-        }
+        wanted.start(core, &runtime);
     }
     let mut answers = Vec::with_capacity(keys.len());
     for joined in waiting {
-        answers.push(waited(joined, deadline).await?);
+        answers.push(joined.await?);
     }
     Ok(answers)
-}
-
-/// Waits for an answer. What sends for it keeps the deadline too, but may wait behind a task that
-/// keeps its thread.
-async fn waited(joined: Joined, deadline: Instant) -> Answer {
-    timeout_at(deadline, joined).await.unwrap_or(Err(Cause::TimedOut))
 }
 
 /// How a read is made.
@@ -157,19 +171,17 @@ enum Turn {
 }
 
 fn turn(core: &Arc<Core>, runtime: &Handle, key: &Key, deadline: Instant) -> Turn {
-    let mut wants_sender = false;
+    let mut wanted = Wanted { sender: false, watch: false };
     let turn = core.reads.of(runtime.id(), |queue| {
         if queue.is_idle() {
             queue.direct = true;
             return Turn::Direct(Ticket { core: Arc::clone(core), runtime: runtime.id() });
         }
         let joined = queue.join(key, deadline);
-        wants_sender = queue.wants_sender();
+        wanted = queue.wanted();
         Turn::Queued(joined)
     });
-    if wants_sender {
-        Sender::start(core, runtime);
-    }
+    wanted.start(core, runtime);
     turn
 }
 
@@ -182,6 +194,39 @@ struct Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.core.reads.of(self.runtime, |queue| queue.direct = false);
+    }
+}
+
+impl Wanted {
+    fn start(self, core: &Arc<Core>, runtime: &Handle) {
+        let core = || Arc::clone(core);
+        if self.sender {
+            let (core, runtime, state) = (core(), runtime.clone(), State::Taking);
+            runtime.clone().spawn(Sender { core, runtime, state }.run());
+        }
+        if self.watch {
+            runtime.spawn(Watch { core: core(), runtime: runtime.id() }.run());
+        }
+    }
+}
+
+/// A task that ends what nobody took in time: a sender may wait behind a task that keeps its
+/// thread. One clock for all reads of a queue costs a fraction of one for each.
+struct Watch {
+    core: Arc<Core>,
+    runtime: runtime::Id,
+}
+
+impl Watch {
+    async fn run(self) {
+        let budget = self.core.link.connector().operation_timeout;
+        loop {
+            let (expired, next) =
+                self.core.reads.of(self.runtime, |queue| queue.expired(Instant::now(), budget));
+            expired.into_iter().for_each(Batch::expire);
+            let Some(next) = next else { return };
+            sleep_until(next).await;
+        }
     }
 }
 
@@ -202,12 +247,6 @@ enum State {
 }
 
 impl Sender {
-    fn start(core: &Arc<Core>, runtime: &Handle) {
-        let sender =
-            Self { core: Arc::clone(core), runtime: runtime.clone(), state: State::Taking };
-        runtime.spawn(sender.run());
-    }
-
     async fn run(mut self) {
         while let Some(batch) = self.take().await {
             let Some(question) = batch.leave() else {
@@ -235,12 +274,10 @@ impl Sender {
             return None;
         }
         behind_the_others().await;
-        let (batch, wants_sender) =
-            self.core.reads.of(self.runtime.id(), |queue| (queue.take(), queue.wants_sender()));
+        let (batch, wanted) =
+            self.core.reads.of(self.runtime.id(), |queue| (queue.take(), queue.wanted()));
         self.state = if batch.is_some() { State::Sending } else { State::Uncounted };
-        if wants_sender {
-            Self::start(&self.core, &self.runtime);
-        }
+        wanted.start(&self.core, &self.runtime);
         batch
     }
 
@@ -258,13 +295,11 @@ impl Sender {
     /// Lets another task send while this one waits.
     fn step_back(&mut self) {
         self.state = State::Uncounted;
-        let wants_sender = self.core.reads.of(self.runtime.id(), |queue| {
+        let wanted = self.core.reads.of(self.runtime.id(), |queue| {
             queue.senders -= 1;
-            queue.wants_sender()
+            queue.wanted()
         });
-        if wants_sender {
-            Self::start(&self.core, &self.runtime);
-        }
+        wanted.start(&self.core, &self.runtime);
     }
 }
 
