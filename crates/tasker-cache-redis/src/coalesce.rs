@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::mem;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -92,7 +92,7 @@ impl Queue {
     fn wanted(&mut self) -> Wanted {
         let sender = self.senders < SENDERS && self.claim();
         self.senders += usize::from(sender);
-        let watch = sender && !self.watched;
+        let watch = !self.watched && !self.batches.is_empty();
         self.watched |= watch;
         Wanted { sender, watch }
     }
@@ -102,6 +102,8 @@ impl Queue {
     fn expired(&mut self, now: Instant, budget: Duration) -> (Vec<Batch>, Option<Instant>) {
         let late = self.batches.iter().take_while(|batch| batch.deadline() <= now).count();
         let expired = self.batches.drain(..late).collect();
+        // Who was about to take them is stuck, and others may.
+        self.taking &= late == 0;
         self.watched = !self.is_idle();
         // What comes later has all of its time yet.
         let next = self.batches.front().map_or(now + budget, Batch::deadline);
@@ -205,7 +207,8 @@ impl Wanted {
             runtime.clone().spawn(Sender { core, runtime, state }.run());
         }
         if self.watch {
-            runtime.spawn(Watch { core: core(), runtime: runtime.id() }.run());
+            let watch = Watch { core: Arc::downgrade(&core()), runtime: runtime.clone() };
+            runtime.spawn(watch.run());
         }
     }
 }
@@ -213,17 +216,20 @@ impl Wanted {
 /// A task that ends what nobody took in time: a sender may wait behind a task that keeps its
 /// thread. One clock for all reads of a queue costs a fraction of one for each.
 struct Watch {
-    core: Arc<Core>,
-    runtime: runtime::Id,
+    core: Weak<Core>,
+    runtime: Handle,
 }
 
 impl Watch {
     async fn run(self) {
-        let budget = self.core.link.connector().operation_timeout;
-        loop {
-            let (expired, next) =
-                self.core.reads.of(self.runtime, |queue| queue.expired(Instant::now(), budget));
+        while let Some(core) = self.core.upgrade() {
+            let budget = core.link.connector().operation_timeout;
+            let ((expired, next), wanted) = core.reads.of(self.runtime.id(), |queue| {
+                (queue.expired(Instant::now(), budget), queue.wanted())
+            });
             expired.into_iter().for_each(Batch::expire);
+            wanted.start(&core, &self.runtime);
+            drop(core);
             let Some(next) = next else { return };
             sleep_until(next).await;
         }

@@ -227,7 +227,10 @@ async fn a_task_that_keeps_its_thread_delays_no_read_beyond_its_time() {
     begun.await.expect("it polls");
 
     let begun = Instant::now();
-    let _ = backend.get(&key("another")).await;
+    // The first one may only be told that it is late.
+    while backend.get(&key("another")).await.is_err() {
+        sleep(Duration::from_millis(10)).await;
+    }
 
     assert!(begun.elapsed() < keep / 2, "{:?}", begun.elapsed());
     hog.await.expect("no panic");
