@@ -30,8 +30,9 @@ use crate::{ConfigError, ConnectError, RedisConfig, coalesce, lease, owned, pref
 /// # Background work
 ///
 /// Making one spawns nothing and needs no runtime. The first call connects, on its runtime, and a
-/// task there keeps the connection up. Where that runtime is gone, the next call connects anew on
-/// its own. Everything ends with the last handle.
+/// task there keeps the connection up. Where that runtime is gone, or stands still with nothing
+/// connected for 5 s longer than its next step should take, the next call connects anew on its own.
+/// Everything ends with the last handle.
 ///
 /// A connection that breaks is made again with jittered pauses of up to 2 s, whatever the reason.
 /// One that doesn't answer within an operation timeout is thrown away, and calls fail at once

@@ -44,8 +44,8 @@ impl Reads {
         if let Some((_, queue)) = queues.iter_mut().find(|(of, _)| *of == runtime) {
             return change(queue);
         }
-        // Those of runtimes that are gone are idle.
-        queues.retain(|(_, queue)| !queue.is_idle());
+        // Those of runtimes that are gone are idle, and nobody watches them.
+        queues.retain(|(_, queue)| queue.watched || !queue.is_idle());
         let mut queue = Queue::default();
         let result = change(&mut queue);
         queues.push((runtime, queue));
@@ -88,7 +88,8 @@ impl Queue {
         joined
     }
 
-    /// Tells whether another task is to send, and counts it as the one that is about to take.
+    /// Tells which tasks are to be started, and counts them: a sender as the one that is about to
+    /// take.
     fn wanted(&mut self) -> Wanted {
         let sender = self.senders < SENDERS && self.claim();
         self.senders += usize::from(sender);
@@ -201,14 +202,14 @@ impl Drop for Ticket {
 
 impl Wanted {
     fn start(self, core: &Arc<Core>, runtime: &Handle) {
-        let core = || Arc::clone(core);
-        if self.sender {
-            let (core, runtime, state) = (core(), runtime.clone(), State::Taking);
-            runtime.clone().spawn(Sender { core, runtime, state }.run());
-        }
+        // In this order: the last task that a thread spawns can't go to another thread.
         if self.watch {
-            let watch = Watch { core: Arc::downgrade(&core()), runtime: runtime.clone() };
-            runtime.spawn(watch.run());
+            let (core, runtime) = (Arc::downgrade(core), runtime.clone());
+            runtime.clone().spawn(Watch { core, runtime }.run());
+        }
+        if self.sender {
+            let (core, runtime, state) = (Arc::clone(core), runtime.clone(), State::Taking);
+            runtime.clone().spawn(Sender { core, runtime, state }.run());
         }
     }
 }
@@ -221,7 +222,7 @@ struct Watch {
 }
 
 impl Watch {
-    async fn run(self) {
+    async fn run(mut self) {
         while let Some(core) = self.core.upgrade() {
             let budget = core.link.connector().operation_timeout;
             let ((expired, next), wanted) = core.reads.of(self.runtime.id(), |queue| {
@@ -230,8 +231,20 @@ impl Watch {
             expired.into_iter().for_each(Batch::expire);
             wanted.start(&core, &self.runtime);
             drop(core);
-            let Some(next) = next else { return };
+            let Some(next) = next else {
+                self.core = Weak::new();
+                return;
+            };
             sleep_until(next).await;
+        }
+    }
+}
+
+impl Drop for Watch {
+    /// Lets another one be started where this one did not come to its end.
+    fn drop(&mut self) {
+        if let Some(core) = self.core.upgrade() {
+            core.reads.of(self.runtime.id(), |queue| queue.watched = false);
         }
     }
 }

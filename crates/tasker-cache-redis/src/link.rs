@@ -1,7 +1,7 @@
 //! The connection: made on the first call, kept up by one task, replaced when it is stuck.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use fred::clients::Client;
@@ -44,20 +44,37 @@ struct Supervisor {
     due: Arc<Due>,
 }
 
-/// Until when the next step of a supervisor should have come, while there is no connection.
-struct Due(Mutex<Instant>);
+/// Until when the next step of a supervisor should have come. While there is a connection there is
+/// no such time; whoever finds that it is gone sets one.
+struct Due(Mutex<Option<Instant>>);
 
 impl Due {
     fn within(time: Duration) -> Self {
-        Self(Mutex::new(Instant::now() + time + GRACE))
+        Self(Mutex::new(Self::in_time(time)))
     }
 
     fn set(&self, time: Duration) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + time + GRACE;
+        *self.lock() = Self::in_time(time);
+    }
+
+    fn clear(&self) {
+        *self.lock() = None;
     }
 
     fn is_over(&self) -> bool {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) < Instant::now()
+        let mut due = self.lock();
+        if due.is_none() {
+            *due = Self::in_time(Duration::ZERO);
+        }
+        due.is_some_and(|due| due < Instant::now())
+    }
+
+    fn in_time(time: Duration) -> Option<Instant> {
+        Instant::now().checked_add(time.saturating_add(GRACE))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -233,6 +250,7 @@ async fn supervise(
                     "Connected to the server"
                 );
                 let begun = Instant::now();
+                due.clear();
                 phase.send_replace(Phase::Live(Arc::new(Live {
                     client: connected.client,
                     runtime: Handle::current(),
@@ -310,5 +328,21 @@ mod tests {
 
         let short = SHORT_ATTEMPT;
         assert_eq!(limits, [full, short, short, short, full]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_of_any_age_leaves_its_runtime_the_time_to_see_that_it_is_gone() {
+        let due = Due::within(Duration::from_secs(1));
+        due.clear();
+        sleep(Duration::from_secs(60)).await;
+
+        assert!(!due.is_over());
+        sleep(GRACE / 2).await;
+        assert!(!due.is_over());
+        sleep(GRACE).await;
+        assert!(due.is_over());
+
+        due.set(Duration::MAX);
+        assert!(!due.is_over());
     }
 }

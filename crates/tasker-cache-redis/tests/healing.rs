@@ -309,6 +309,9 @@ async fn everything_ends_with_the_last_handle() {
     let other = backend.clone();
     drop(backend);
     other.ping().await.expect("one handle is left");
+    let (first, second) = (key("first"), key("second"));
+    let reads = tokio::join!(other.get(&first), other.get(&second));
+    assert!(matches!(reads, (Ok(None), Ok(None))));
     assert_eq!(clients().await, alone + 1);
 
     drop(other);
