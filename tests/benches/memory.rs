@@ -1,4 +1,5 @@
-//! What a hit in memory and an open circuit cost, beside the raw client in the same run.
+//! What a hit in memory, the check of a shared store's reply and an open circuit cost, beside the
+//! raw client in the same run.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -9,6 +10,8 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde::{Deserialize, Serialize};
 use tasker_cache::{BreakerSettings, Cache, Consistency, Usage};
+use tasker_cache_core::envelope::{self, Decoded};
+use tasker_cache_core::{Bytes, Key, KeyBuilder, Nonce};
 use tasker_cache_tests::sim::{Sim, Weather};
 use tokio::time::Instant;
 
@@ -86,6 +89,16 @@ async fn main() {
     assert!(!open.health_check().await, "the circuit is open");
     let open_region = open.region::<Template>(Usage::new("template"));
 
+    let (keys, replies): (Vec<Key>, Vec<Bytes>) = names
+        .iter()
+        .map(|name| {
+            let region = KeyBuilder::region("tasker", "template", 0).segment("payments");
+            let key = region.segment(name).segment("1.0.0").key();
+            let reply = envelope::value(&key, Nonce::new([7; 16]), &[b'x'; 512]);
+            (key, reply.unwrap_or_default())
+        })
+        .unzip();
+
     let mut rows = [
         ("raw moka get, key ready", "1"),
         ("raw moka get, key built per call", ""),
@@ -95,6 +108,7 @@ async fn main() {
         ("Region::get, hit, recorded", ""),
         ("Cache::get, circuit open", "<= 100 ns"),
         ("Region::get, circuit open", "<= 100 ns"),
+        ("envelope::decode_slice, 512 bytes", ""),
     ]
     .map(|(name, target)| Row { name, times: Vec::new(), target });
     for _ in 0..ROUNDS {
@@ -120,6 +134,11 @@ async fn main() {
         rows[5].times.push(time(typed).await);
         rows[6].times.push(time(async |_| open.get(["payments", "refund"]).await).await);
         rows[7].times.push(time(async |_| open_region.get(["payments", "refund"]).await).await);
+        let checked = async |number: usize| {
+            let found = envelope::decode_slice(&keys[number], &replies[number]);
+            matches!(found, Decoded::Value { .. })
+        };
+        rows[8].times.push(time(checked).await);
     }
 
     assert!(recorded.render().contains("tasker_cache_requests_total"), "it was recorded");

@@ -442,3 +442,30 @@ impl Write for Escaping<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn the_fingerprint_knows_where_each_part_ends_however_long_it_is() {
+        const WHOLE: usize = 40_000;
+        let ends = [1, 2, 126, 127, 128, 129, 255, 256, 16_383, 16_384, 16_385, 39_999];
+        let parts = |end: usize| ("x".repeat(end), "x".repeat(WHOLE - end));
+        let segments = ends.map(|end| {
+            let (first, second) = parts(end);
+            KeyBuilder::raw("app").segment(first).segment(second).key()
+        });
+        let regions = ends.map(|end| {
+            let (path, segment) = parts(end);
+            KeyBuilder::region("app", &path, 0).segment(segment).key()
+        });
+
+        let all = segments.iter().chain(&regions);
+        let apart: HashSet<_> = all.map(Key::fingerprint).collect();
+
+        assert_eq!(apart.len(), 2 * ends.len());
+    }
+}

@@ -118,7 +118,8 @@ impl Queue {
         claims
     }
 
-    /// Hands a batch to the sender that is about to take; one that gets none is not counted on.
+    /// Hands a batch to the sender that is about to take; one that gets none is not counted
+    /// any more.
     fn take(&mut self) -> Option<Batch> {
         self.taking = false;
         let batch = self.batches.pop_front();

@@ -260,7 +260,6 @@ async fn supervise(
                     checking: AtomicBool::new(false),
                 })));
                 connected.task.ended().await;
-                due.set(connector.connection_timeout);
                 tracing::debug!(target: TARGET, "Connection to the server is lost");
                 if begun.elapsed() >= STABLE {
                     backoff = Backoff::default();
