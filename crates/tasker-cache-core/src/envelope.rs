@@ -9,7 +9,7 @@
 //! | 20–27 | reserved, written as zero and not read |
 //! | 28–43 | fingerprint of the key |
 //! | 44–47 | payload length, little endian |
-//! | 48–55 | xxh3 over bytes 0–47 and the payload, little endian |
+//! | 48–55 | xxh3 over bytes 0–47 and the xxh3 of the payload, little endian |
 //! | 56– | payload |
 //!
 //! The first [`IDENTITY_LEN`] bytes are what a compare-and-set compares. Whatever doesn't decode
@@ -17,7 +17,7 @@
 //! something else wrote, a truncated one.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{Key, Nonce};
 
@@ -135,10 +135,11 @@ fn encode(kind: u8, key: &Key, nonce: Nonce, payload: &[u8]) -> Option<Bytes> {
 }
 
 fn checksum(header: &[u8], payload: &[u8]) -> [u8; 8] {
-    let mut hasher = Xxh3::new();
-    hasher.update(header);
-    hasher.update(payload);
-    hasher.digest().to_le_bytes()
+    // Two hashes of what lies together: a hasher that is fed piece by piece copies the pieces.
+    let mut whole = [0; CHECKSUM.start + 8];
+    whole[..CHECKSUM.start].copy_from_slice(header);
+    whole[CHECKSUM.start..].copy_from_slice(&xxh3_64(payload).to_le_bytes());
+    xxh3_64(&whole).to_le_bytes()
 }
 
 #[cfg(test)]
