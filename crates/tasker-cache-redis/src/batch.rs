@@ -83,15 +83,24 @@ impl Batch {
 
     /// Adds a read, if there is room and it is about as old as the others.
     pub(crate) fn join(&mut self, key: &Key, deadline: Instant) -> Option<Joined> {
-        let fits = self.ends.len() < BATCH && deadline <= self.deadline + SAME_AGE;
+        let fits = !self.is_full() && deadline <= self.deadline + SAME_AGE;
         fits.then(|| self.add(key))
     }
 
     fn add(&mut self, key: &Key) -> Joined {
-        let index = self.ends.len();
+        let index = self.len();
         self.text.extend_from_slice(key.as_str().as_bytes());
         self.ends.push(self.text.len());
         Joined { slots: Some(Arc::clone(&self.promise.slots)), index }
+    }
+
+    /// Returns how many reads have joined.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.len() == BATCH
     }
 
     /// Returns until when its first read must be answered.

@@ -5,6 +5,10 @@
 //! taken, nothing joins it any more: whoever reads after an invalidation gets an answer to a
 //! question asked after it.
 //!
+//! Under load a request saves most where it is shared by many, so a batch that is not full waits
+//! while others are on their way and an answer is near. Where the server is far, no answer is near,
+//! and as many requests go as the time of one has room for.
+//!
 //! No caller is in another's way: a task does the sending, one that waits for a slow answer lets
 //! the next one send, and who has gone is left out. A queue is of one runtime: whoever waits there
 //! does not depend on whether another runtime goes on.
@@ -34,6 +38,16 @@ const SENDERS: usize = 8;
 /// For how long a slow answer holds back those who queue behind it.
 const PATIENCE: Duration = Duration::from_millis(2);
 
+/// How many reads may be on their way before others wait to fill a batch.
+const FEW: usize = 8;
+
+/// An answer is near if it comes within this time: whoever waits for it saves a request, which costs
+/// client and server a tenth of that or more.
+const NEAR: Duration = Duration::from_micros(100);
+
+/// By which part of the difference an answer that took longer counts.
+const INERTIA: u32 = 32;
+
 /// The reads of one backend that have not been sent yet, by the runtime of their callers.
 #[derive(Default)]
 pub(crate) struct Reads(Mutex<Vec<(runtime::Id, Queue)>>);
@@ -46,14 +60,13 @@ impl Reads {
         }
         // Those of runtimes that are gone are idle, and nobody watches them.
         queues.retain(|(_, queue)| queue.watched || !queue.is_idle());
-        let mut queue = Queue::default();
+        let mut queue = Queue::new();
         let result = change(&mut queue);
         queues.push((runtime, queue));
         result
     }
 }
 
-#[derive(Default)]
 struct Queue {
     /// Only the last one is open to more reads.
     batches: VecDeque<Batch>,
@@ -61,6 +74,10 @@ struct Queue {
     direct: bool,
     /// Tasks that send, but for those that wait for a slow answer.
     senders: usize,
+    /// How many reads they have taken that are not answered yet.
+    sent: usize,
+    /// How long an answer takes at least, of late.
+    answer_time: Duration,
     /// Whether one of them is about to take a batch.
     taking: bool,
     /// Whether a task sees to it that no batch stays beyond its time.
@@ -75,6 +92,18 @@ struct Wanted {
 }
 
 impl Queue {
+    fn new() -> Self {
+        Self {
+            batches: VecDeque::new(),
+            direct: false,
+            senders: 0,
+            sent: 0,
+            answer_time: PATIENCE,
+            taking: false,
+            watched: false,
+        }
+    }
+
     fn is_idle(&self) -> bool {
         !self.direct && self.senders == 0 && self.batches.is_empty()
     }
@@ -91,8 +120,7 @@ impl Queue {
     /// Tells which tasks are to be started, and counts them: a sender as the one that is about to
     /// take.
     fn wanted(&mut self) -> Wanted {
-        let sender = self.senders < SENDERS && self.claim();
-        self.senders += usize::from(sender);
+        let sender = self.wants_sender();
         let watch = !self.watched && !self.batches.is_empty();
         self.watched |= watch;
         Wanted { sender, watch }
@@ -111,11 +139,23 @@ impl Queue {
         (expired, self.watched.then_some(next))
     }
 
-    /// Makes a counted sender the one that is about to take, if there is something and nobody is.
-    fn claim(&mut self) -> bool {
-        let claims = !self.taking && !self.batches.is_empty();
-        self.taking |= claims;
-        claims
+    /// Tells whether the first batch may leave now.
+    fn may_leave(&self) -> bool {
+        let Some(first) = self.batches.front() else {
+            return false;
+        };
+        let is_closed = first.is_full() || self.batches.len() > 1;
+        // Requests are on their way at even distances, more or less.
+        let senders = u32::try_from(self.senders).unwrap_or(u32::MAX).max(1);
+        is_closed || self.sent < FEW || self.answer_time / senders > NEAR
+    }
+
+    /// Tells whether somebody is to send, and counts that one as about to take.
+    fn wants_sender(&mut self) -> bool {
+        let wants = self.senders < SENDERS && !self.taking && self.may_leave();
+        self.senders += usize::from(wants);
+        self.taking |= wants;
+        wants
     }
 
     /// Hands a batch to the sender that is about to take; one that gets none is not counted
@@ -123,10 +163,23 @@ impl Queue {
     fn take(&mut self) -> Option<Batch> {
         self.taking = false;
         let batch = self.batches.pop_front();
-        if batch.is_none() {
-            self.senders -= 1;
+        match &batch {
+            Some(batch) => self.sent += batch.len(),
+            None => self.senders -= 1,
         }
         batch
+    }
+
+    /// Stops counting a sender of so many reads.
+    fn done(&mut self, reads: usize) {
+        self.senders -= 1;
+        self.sent -= reads;
+    }
+
+    /// Takes note of how long an answer took, or of how long it takes at least.
+    fn learn(&mut self, took: Duration) {
+        let longer = took.saturating_sub(self.answer_time) / INERTIA;
+        self.answer_time = took.min(self.answer_time + longer);
     }
 }
 
@@ -210,7 +263,8 @@ impl Wanted {
         }
         if self.sender {
             let (core, runtime, state) = (Arc::clone(core), runtime.clone(), State::Taking);
-            runtime.clone().spawn(Sender { core, runtime, state }.run());
+            // Boxed: tokio moves what it is given several times.
+            runtime.clone().spawn(Box::pin(Sender { core, runtime, state }.run()));
         }
     }
 }
@@ -258,10 +312,11 @@ struct Sender {
 }
 
 /// As what a sender is counted.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum State {
     Taking,
-    Sending,
+    /// With so many reads.
+    Sending(usize),
     /// It may still wait for its answer.
     Uncounted,
 }
@@ -269,54 +324,54 @@ enum State {
 impl Sender {
     async fn run(mut self) {
         while let Some(batch) = self.take().await {
+            let reads = batch.len();
             let Some(question) = batch.leave() else {
                 continue;
             };
-            let session = match self.core.session_until(question.deadline).await {
-                Ok(session) => session,
-                Err(cause) => {
-                    question.fail(cause);
-                    continue;
-                }
-            };
-            let mut asking = pin!(ask(&session, question));
-            if timeout(PATIENCE, asking.as_mut()).await.is_err() {
-                self.step_back();
+            let core = Arc::clone(&self.core);
+            let mut asking = pin!(ask(&core, question));
+            let Ok(answer_time) = timeout(PATIENCE, asking.as_mut()).await else {
+                self.step_back(reads);
                 asking.await;
                 return;
+            };
+            if let Some(answer_time) = answer_time {
+                self.core.reads.of(self.runtime.id(), |queue| queue.learn(answer_time));
             }
         }
     }
 
     /// Takes what leaves together; `None` ends the task.
     async fn take(&mut self) -> Option<Batch> {
-        if self.state == State::Sending && !self.claim() {
+        if let State::Sending(reads) = self.state
+            && !self.goes_on(reads)
+        {
             return None;
         }
         behind_the_others().await;
         let (batch, wanted) =
             self.core.reads.of(self.runtime.id(), |queue| (queue.take(), queue.wanted()));
-        self.state = if batch.is_some() { State::Sending } else { State::Uncounted };
+        self.state = batch.as_ref().map_or(State::Uncounted, |batch| State::Sending(batch.len()));
         wanted.start(&self.core, &self.runtime);
         batch
     }
 
-    /// Becomes the one that is about to take, or is not counted any more.
-    fn claim(&mut self) -> bool {
-        let claims = self.core.reads.of(self.runtime.id(), |queue| {
-            let claims = queue.claim();
-            queue.senders -= usize::from(!claims);
-            claims
+    /// Becomes the one that is about to take, after so many reads, or is not counted any more.
+    fn goes_on(&mut self, reads: usize) -> bool {
+        let goes_on = self.core.reads.of(self.runtime.id(), |queue| {
+            queue.done(reads);
+            queue.wants_sender()
         });
-        self.state = if claims { State::Taking } else { State::Uncounted };
-        claims
+        self.state = if goes_on { State::Taking } else { State::Uncounted };
+        goes_on
     }
 
-    /// Lets another task send while this one waits.
-    fn step_back(&mut self) {
+    /// Lets another task send while this one waits for the answers of so many reads.
+    fn step_back(&mut self, reads: usize) {
         self.state = State::Uncounted;
         let wanted = self.core.reads.of(self.runtime.id(), |queue| {
-            queue.senders -= 1;
+            queue.done(reads);
+            queue.learn(PATIENCE);
             queue.wanted()
         });
         wanted.start(&self.core, &self.runtime);
@@ -325,12 +380,14 @@ impl Sender {
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        if self.state == State::Uncounted {
-            return;
-        }
+        let (reads, was_taking) = match self.state {
+            State::Taking => (0, true),
+            State::Sending(reads) => (reads, false),
+            State::Uncounted => return,
+        };
         let abandoned = self.core.reads.of(self.runtime.id(), |queue| {
-            queue.senders -= 1;
-            queue.taking &= self.state != State::Taking;
+            queue.done(reads);
+            queue.taking &= !was_taking;
             // The last one leaves nobody who would send them.
             if queue.senders == 0 { mem::take(&mut queue.batches) } else { VecDeque::new() }
         });
@@ -353,20 +410,33 @@ async fn behind_the_others() {
     .await;
 }
 
-/// Asks what a batch wants to know, and tells it.
-async fn ask(session: &Session, question: Question) {
-    if let Some(key) = question.only_key() {
-        let found = get(session, key.into()).await;
-        question.give([found]);
-    } else if session.core.is_cluster() {
-        match pipeline(session, question.keys().map(ClientKey::from).collect()).await {
-            Ok(found) => question.give(found),
-            Err(cause) => question.fail(cause),
+/// Asks what a batch wants to know, and tells it; returns how long the answer took, if there is one.
+async fn ask(core: &Arc<Core>, question: Question) -> Option<Duration> {
+    let session = match core.session_until(question.deadline).await {
+        Ok(session) => session,
+        Err(cause) => {
+            question.fail(cause);
+            return None;
         }
+    };
+    let begun = Instant::now();
+    let found = if let Some(key) = question.only_key() {
+        get(&session, key.into()).await.map(|found| vec![Ok(found)])
+    } else if core.is_cluster() {
+        pipeline(&session, question.keys().map(ClientKey::from).collect()).await
     } else {
-        match mget(session, question.keys().map(Value::Bytes).collect()).await {
-            Ok(found) => question.give(found.into_iter().map(|reply| session.blob(reply))),
-            Err(cause) => question.fail(cause),
+        let found = mget(&session, question.keys().map(Value::Bytes)).await;
+        found.map(|found| found.into_iter().map(|reply| session.blob(reply)).collect())
+    };
+    match found {
+        Ok(found) => {
+            let answer_time = begun.elapsed();
+            question.give(found);
+            Some(answer_time)
+        }
+        Err(cause) => {
+            question.fail(cause);
+            None
         }
     }
 }
@@ -383,7 +453,12 @@ async fn get(session: &Session, key: ClientKey) -> Answer {
 }
 
 /// Takes the reply as it is: the client would look at each value whether it is text.
-async fn mget(session: &Session, keys: Vec<Value>) -> Result<Vec<Resp3Frame>, Cause> {
+async fn mget(
+    session: &Session,
+    asked: impl Iterator<Item = Value>,
+) -> Result<Vec<Resp3Frame>, Cause> {
+    let mut keys = Vec::with_capacity(BATCH);
+    keys.extend(asked);
     let count = keys.len();
     let command = CustomCommand::new_static("MGET", ClusterHash::FirstKey, false);
     let replies = session
@@ -422,4 +497,122 @@ async fn pipeline(session: &Session, keys: Vec<ClientKey>) -> Result<Vec<Answer>
         Err(cause) => Err(cause),
     };
     Ok(answers.into_iter().map(read).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use tasker_cache_core::KeyBuilder;
+
+    use super::*;
+
+    /// A queue before a server that answers in this time.
+    fn queue(answer_time: Duration) -> Queue {
+        let mut queue = Queue::new();
+        queue.learn(answer_time);
+        queue
+    }
+
+    /// Queues so many reads; tells whether a sender is to be started for them.
+    fn join(queue: &mut Queue, reads: usize) -> bool {
+        let key = KeyBuilder::raw("app").segment("1").key();
+        for _ in 0..reads {
+            queue.join(&key, Instant::now() + Duration::from_secs(60));
+        }
+        queue.wanted().sender
+    }
+
+    /// Queues so many reads and sends them.
+    fn send(queue: &mut Queue, reads: usize) {
+        assert!(join(queue, reads));
+        assert_eq!(queue.take().map(|batch| batch.len()), Some(reads));
+    }
+
+    #[test]
+    fn few_on_their_way_hold_nobody_back() {
+        let mut queue = queue(Duration::ZERO);
+
+        for _ in 0..FEW {
+            send(&mut queue, 1);
+        }
+
+        assert!(!join(&mut queue, 1));
+    }
+
+    #[test]
+    fn where_the_server_is_near_a_batch_waits_until_it_is_full_or_an_answer_is_there() {
+        let mut queue = queue(NEAR);
+        send(&mut queue, FEW);
+
+        assert!(!join(&mut queue, 1));
+        queue.done(FEW);
+        assert!(queue.wants_sender());
+
+        assert_eq!(queue.take().map(|batch| batch.len()), Some(1));
+        send(&mut queue, BATCH);
+        assert!(!join(&mut queue, BATCH - 1));
+        assert!(join(&mut queue, 1));
+    }
+
+    #[test]
+    fn where_the_server_is_far_as_many_leave_as_there_is_room_for() {
+        let mut queue = queue(NEAR * 3);
+
+        send(&mut queue, FEW);
+        send(&mut queue, 1);
+        send(&mut queue, 1);
+        assert!(!join(&mut queue, 1));
+    }
+
+    #[test]
+    fn no_more_requests_than_senders_are_on_their_way() {
+        let mut queue = queue(Duration::MAX);
+
+        for _ in 0..SENDERS {
+            send(&mut queue, BATCH);
+        }
+
+        assert!(!join(&mut queue, BATCH));
+    }
+
+    #[test]
+    fn one_sender_takes_at_a_time_and_what_is_counted_ends() {
+        let mut queue = queue(NEAR);
+
+        assert!(join(&mut queue, 1));
+        assert!(!join(&mut queue, BATCH));
+        assert_eq!(queue.take().map(|batch| batch.len()), Some(BATCH));
+        queue.done(BATCH);
+        assert!(queue.wants_sender());
+        assert_eq!(queue.take().map(|batch| batch.len()), Some(1));
+        assert!(!queue.is_idle());
+        queue.done(1);
+
+        assert!(queue.is_idle());
+        assert_eq!(queue.sent, 0);
+    }
+
+    #[test]
+    fn a_sender_that_finds_nothing_is_not_counted_any_more() {
+        let mut queue = queue(NEAR);
+        assert!(join(&mut queue, 1));
+        queue.batches.clear();
+
+        assert!(queue.take().is_none());
+
+        assert!(queue.is_idle());
+    }
+
+    #[test]
+    fn the_time_of_an_answer_falls_at_once_and_rises_slowly() {
+        let mut queue = queue(NEAR);
+        assert_eq!(queue.answer_time, NEAR);
+
+        queue.learn(NEAR + Duration::from_micros(32));
+        assert_eq!(queue.answer_time, NEAR + Duration::from_micros(1));
+
+        for _ in 0..1000 {
+            queue.learn(NEAR * 8);
+        }
+        assert!(queue.answer_time > NEAR * 7);
+    }
 }
