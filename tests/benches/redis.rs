@@ -1,4 +1,5 @@
-//! Hits of 512 bytes from a Redis server, beside raw fred and redis-rs in the same run.
+//! Hits of 512 bytes from a Redis server, beside raw fred and redis-rs in the same run: first with
+//! all of them on the same cores, then with the server on a core of its own.
 
 #![expect(clippy::expect_used, reason = "without its server there is nothing to measure")]
 
@@ -8,10 +9,13 @@ use std::time::Duration;
 
 use fred::interfaces::{ClientLike, KeysInterface};
 use redis::AsyncCommands;
+use rustix::process::Pid;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tasker_cache_core::envelope::HEADER_LEN;
 use tasker_cache_core::{Backend, Bytes, Entry, Key, KeyBuilder, Lookup, Ttl};
 use tasker_cache_redis::{Redis, RedisConfig};
 use tasker_cache_testkit::server::RedisServer;
+use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -149,9 +153,32 @@ async fn ours(url: &str) -> Redis {
     backend
 }
 
-#[tokio::main]
-async fn main() {
+fn main() {
+    println!("Clients and server share all cores:\n");
+    Runtime::new().expect("a runtime").block_on(bench(None));
+
+    let cores = sched_getaffinity(None).expect("the cores of this process");
+    let mut usable = (0..CpuSet::MAX_CPU).filter(|&core| cores.is_set(core));
+    let (Some(last), Some(_)) = (usable.next_back(), usable.next()) else {
+        println!("\nNot run: the server on a core of its own, as there is but one.");
+        return;
+    };
+    println!("\nThe server has a core of its own:\n");
+    let (mut own, mut others) = (CpuSet::new(), cores);
+    own.set(last);
+    others.unset(last);
+    // What this thread starts stays on the same cores.
+    sched_setaffinity(None, &others).expect("cores to run on");
+    Runtime::new().expect("a runtime").block_on(bench(Some(own)));
+}
+
+/// Prints the throughput of all, with the server on `own` cores if there are any.
+async fn bench(own: Option<CpuSet>) {
     let server = RedisServer::start().await;
+    if let Some(own) = own {
+        let pid = i32::try_from(server.pid()).ok().and_then(Pid::from_raw).expect("its number");
+        sched_setaffinity(Some(pid), &own).expect("a core to run on");
+    }
     let url = server.url();
     let (fred, redis_rs, ours) = (raw_fred(&url).await, raw_redis_rs(&url).await, ours(&url).await);
     let keys: Arc<[Key]> = (0..KEYS)
