@@ -263,8 +263,7 @@ impl Wanted {
         }
         if self.sender {
             let (core, runtime, state) = (Arc::clone(core), runtime.clone(), State::Taking);
-            // Boxed: tokio moves what it is given several times.
-            runtime.clone().spawn(Box::pin(Sender { core, runtime, state }.run()));
+            runtime.clone().spawn(Sender { core, runtime, state }.run());
         }
     }
 }

@@ -141,7 +141,8 @@ impl Session {
             cluster_node: node,
             ..Options::default()
         });
-        let answer = request(timed).await.map_err(|error| Cause::of(&error));
+        // Boxed: the client's future takes some thousand bytes, and all around it would be as large.
+        let answer = Box::pin(request(timed)).await.map_err(|error| Cause::of(&error));
         self.note(answer.as_ref().err().copied(), before);
         answer
     }
