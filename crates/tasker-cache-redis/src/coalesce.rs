@@ -5,17 +5,11 @@
 //! taken, nothing joins it any more: whoever reads after an invalidation gets an answer to a
 //! question asked after it.
 //!
-//! Under load a request saves most where it is shared by many, so a batch that is not full waits
-//! while others are on their way and an answer is near. Where the server is far, no answer is near,
-//! and as many requests go as the time of one has room for.
-//!
 //! No caller is in another's way: a task does the sending, one that waits for a slow answer lets
 //! the next one send, and who has gone is left out. A queue is of one runtime: whoever waits there
 //! does not depend on whether another runtime goes on.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::mem;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::Poll;
@@ -30,23 +24,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::batch::{Answer, BATCH, Batch, Joined, Question};
 use crate::cause::Cause;
 use crate::owned::Continued;
+use crate::queue::{PATIENCE, Queue, Wanted};
 use crate::session::{Core, Session, Timed};
-
-/// How many requests may be on their way before the next has to wait for one of them.
-const SENDERS: usize = 8;
-
-/// For how long a slow answer holds back those who queue behind it.
-const PATIENCE: Duration = Duration::from_millis(2);
-
-/// How many reads may be on their way before others wait to fill a batch.
-const FEW: usize = 8;
-
-/// An answer is near if it comes within this time: whoever waits for it saves a request, which costs
-/// client and server a tenth of that or more.
-const NEAR: Duration = Duration::from_micros(100);
-
-/// By which part of the difference an answer that took longer counts.
-const INERTIA: u32 = 32;
 
 /// The reads of one backend that have not been sent yet, by the runtime of their callers.
 #[derive(Default)]
@@ -64,122 +43,6 @@ impl Reads {
         let result = change(&mut queue);
         queues.push((runtime, queue));
         result
-    }
-}
-
-struct Queue {
-    /// Only the last one is open to more reads.
-    batches: VecDeque<Batch>,
-    /// Whether a read is under way on its caller's task.
-    direct: bool,
-    /// Tasks that send, but for those that wait for a slow answer.
-    senders: usize,
-    /// How many reads they have taken that are not answered yet.
-    sent: usize,
-    /// How long an answer takes at least, of late.
-    answer_time: Duration,
-    /// Whether one of them is about to take a batch.
-    taking: bool,
-    /// Whether a task sees to it that no batch stays beyond its time.
-    watched: bool,
-}
-
-/// The tasks that a queue is without.
-#[derive(Clone, Copy)]
-struct Wanted {
-    sender: bool,
-    watch: bool,
-}
-
-impl Queue {
-    fn new() -> Self {
-        Self {
-            batches: VecDeque::new(),
-            direct: false,
-            senders: 0,
-            sent: 0,
-            answer_time: PATIENCE,
-            taking: false,
-            watched: false,
-        }
-    }
-
-    fn is_idle(&self) -> bool {
-        !self.direct && self.senders == 0 && self.batches.is_empty()
-    }
-
-    fn join(&mut self, key: &Key, deadline: Instant) -> Joined {
-        if let Some(joined) = self.batches.back_mut().and_then(|last| last.join(key, deadline)) {
-            return joined;
-        }
-        let (batch, joined) = Batch::new(key, deadline);
-        self.batches.push_back(batch);
-        joined
-    }
-
-    /// Tells which tasks are to be started, and counts them: a sender as the one that is about to
-    /// take.
-    fn wanted(&mut self) -> Wanted {
-        let sender = self.wants_sender();
-        let watch = !self.watched && !self.batches.is_empty();
-        self.watched |= watch;
-        Wanted { sender, watch }
-    }
-
-    /// Takes out what nobody took in time, and tells when to look again; `None` if there is
-    /// nothing to look after.
-    fn expired(&mut self, now: Instant, budget: Duration) -> (Vec<Batch>, Option<Instant>) {
-        let late = self.batches.iter().take_while(|batch| batch.deadline() <= now).count();
-        let expired = self.batches.drain(..late).collect();
-        // Who was about to take them is stuck, and others may.
-        self.taking &= late == 0;
-        self.watched = !self.is_idle();
-        // What comes later has all of its time yet.
-        let next = self.batches.front().map_or(now + budget, Batch::deadline);
-        (expired, self.watched.then_some(next))
-    }
-
-    /// Tells whether the first batch may leave now.
-    fn may_leave(&self) -> bool {
-        let Some(first) = self.batches.front() else {
-            return false;
-        };
-        let is_closed = first.is_full() || self.batches.len() > 1;
-        // Requests are on their way at even distances, more or less.
-        let senders = u32::try_from(self.senders).unwrap_or(u32::MAX).max(1);
-        is_closed || self.sent < FEW || self.answer_time / senders > NEAR
-    }
-
-    /// Tells whether somebody is to send, and counts that one as about to take.
-    fn wants_sender(&mut self) -> bool {
-        let wants = self.senders < SENDERS && !self.taking && self.may_leave();
-        self.senders += usize::from(wants);
-        self.taking |= wants;
-        wants
-    }
-
-    /// Hands a batch to the sender that is about to take; one that gets none is not counted
-    /// any more.
-    fn take(&mut self) -> Option<Batch> {
-        self.taking = false;
-        let batch = self.batches.pop_front();
-        match &batch {
-            Some(batch) => self.sent += batch.len(),
-            None => self.senders -= 1,
-        }
-        batch
-    }
-
-    /// Stops counting a sender of so many reads.
-    fn done(&mut self, reads: usize) {
-        self.senders -= 1;
-        self.sent -= reads;
-    }
-
-    /// Takes note of how long an answer took, or of how long it takes at least.
-    fn learn(&mut self, took: Duration) {
-        let longer = took.saturating_sub(self.answer_time) / INERTIA;
-        self.answer_time = took.min(self.answer_time + longer);
     }
 }
 
@@ -384,12 +247,8 @@ impl Drop for Sender {
             State::Sending(reads) => (reads, false),
             State::Uncounted => return,
         };
-        let abandoned = self.core.reads.of(self.runtime.id(), |queue| {
-            queue.done(reads);
-            queue.taking &= !was_taking;
-            // The last one leaves nobody who would send them.
-            if queue.senders == 0 { mem::take(&mut queue.batches) } else { VecDeque::new() }
-        });
+        let abandoned =
+            self.core.reads.of(self.runtime.id(), |queue| queue.abandon(reads, was_taking));
         drop(abandoned);
     }
 }
@@ -496,122 +355,4 @@ async fn pipeline(session: &Session, keys: Vec<ClientKey>) -> Result<Vec<Answer>
         Err(cause) => Err(cause),
     };
     Ok(answers.into_iter().map(read).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use tasker_cache_core::KeyBuilder;
-
-    use super::*;
-
-    /// A queue before a server that answers in this time.
-    fn queue(answer_time: Duration) -> Queue {
-        let mut queue = Queue::new();
-        queue.learn(answer_time);
-        queue
-    }
-
-    /// Queues so many reads; tells whether a sender is to be started for them.
-    fn join(queue: &mut Queue, reads: usize) -> bool {
-        let key = KeyBuilder::raw("app").segment("1").key();
-        for _ in 0..reads {
-            queue.join(&key, Instant::now() + Duration::from_secs(60));
-        }
-        queue.wanted().sender
-    }
-
-    /// Queues so many reads and sends them.
-    fn send(queue: &mut Queue, reads: usize) {
-        assert!(join(queue, reads));
-        assert_eq!(queue.take().map(|batch| batch.len()), Some(reads));
-    }
-
-    #[test]
-    fn few_on_their_way_hold_nobody_back() {
-        let mut queue = queue(Duration::ZERO);
-
-        for _ in 0..FEW {
-            send(&mut queue, 1);
-        }
-
-        assert!(!join(&mut queue, 1));
-    }
-
-    #[test]
-    fn where_the_server_is_near_a_batch_waits_until_it_is_full_or_an_answer_is_there() {
-        let mut queue = queue(NEAR);
-        send(&mut queue, FEW);
-
-        assert!(!join(&mut queue, 1));
-        queue.done(FEW);
-        assert!(queue.wants_sender());
-
-        assert_eq!(queue.take().map(|batch| batch.len()), Some(1));
-        send(&mut queue, BATCH);
-        assert!(!join(&mut queue, BATCH - 1));
-        assert!(join(&mut queue, 1));
-    }
-
-    #[test]
-    fn where_the_server_is_far_as_many_leave_as_there_is_room_for() {
-        let mut queue = queue(NEAR * 3);
-
-        send(&mut queue, FEW);
-        send(&mut queue, 1);
-        send(&mut queue, 1);
-        assert!(!join(&mut queue, 1));
-    }
-
-    #[test]
-    fn no_more_requests_than_senders_are_on_their_way() {
-        let mut queue = queue(Duration::MAX);
-
-        for _ in 0..SENDERS {
-            send(&mut queue, BATCH);
-        }
-
-        assert!(!join(&mut queue, BATCH));
-    }
-
-    #[test]
-    fn one_sender_takes_at_a_time_and_what_is_counted_ends() {
-        let mut queue = queue(NEAR);
-
-        assert!(join(&mut queue, 1));
-        assert!(!join(&mut queue, BATCH));
-        assert_eq!(queue.take().map(|batch| batch.len()), Some(BATCH));
-        queue.done(BATCH);
-        assert!(queue.wants_sender());
-        assert_eq!(queue.take().map(|batch| batch.len()), Some(1));
-        assert!(!queue.is_idle());
-        queue.done(1);
-
-        assert!(queue.is_idle());
-        assert_eq!(queue.sent, 0);
-    }
-
-    #[test]
-    fn a_sender_that_finds_nothing_is_not_counted_any_more() {
-        let mut queue = queue(NEAR);
-        assert!(join(&mut queue, 1));
-        queue.batches.clear();
-
-        assert!(queue.take().is_none());
-
-        assert!(queue.is_idle());
-    }
-
-    #[test]
-    fn the_time_of_an_answer_falls_at_once_and_rises_slowly() {
-        let mut queue = queue(NEAR);
-        assert_eq!(queue.answer_time, NEAR);
-
-        queue.learn(NEAR + Duration::from_micros(32));
-        assert_eq!(queue.answer_time, NEAR + Duration::from_micros(1));
-
-        for _ in 0..1000 {
-            queue.learn(NEAR * 8);
-        }
-        assert!(queue.answer_time > NEAR * 7);
-    }
 }

@@ -13,6 +13,7 @@ mod lease;
 mod link;
 mod owned;
 mod prefix;
+mod queue;
 mod scripts;
 mod session;
 #[cfg(feature = "rustls")]
