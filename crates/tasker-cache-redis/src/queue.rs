@@ -37,12 +37,12 @@ pub(crate) struct Queue {
     pub(crate) direct: bool,
     /// Tasks that send, but for those that wait for a slow answer.
     senders: usize,
+    /// Whether one of them is about to take a batch.
+    taking: bool,
     /// How many reads they have taken that are not answered yet.
     sent: usize,
     /// How long an answer takes at least, of late.
     answer_time: Duration,
-    /// Whether one of them is about to take a batch.
-    taking: bool,
     /// Whether a task sees to it that no batch stays beyond its time.
     pub(crate) watched: bool,
 }
@@ -60,9 +60,9 @@ impl Queue {
             batches: VecDeque::new(),
             direct: false,
             senders: 0,
+            taking: false,
             sent: 0,
             answer_time: PATIENCE,
-            taking: false,
             watched: false,
         }
     }
