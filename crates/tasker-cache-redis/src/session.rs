@@ -141,7 +141,7 @@ impl Session {
             cluster_node: node,
             ..Options::default()
         });
-        // Boxed: the client's future takes some thousand bytes, and all around it would be as large.
+        // Boxed: the client's future takes thousands of bytes, and all around it would be as large.
         let answer = Box::pin(request(timed)).await.map_err(|error| Cause::of(&error));
         self.note(answer.as_ref().err().copied(), before);
         answer
