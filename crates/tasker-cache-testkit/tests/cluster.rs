@@ -47,6 +47,29 @@ async fn a_cluster_fails_without_a_node_and_is_well_when_it_is_back() {
     cluster.ready().await;
 }
 
+/// The slot of `key` (`CLUSTER KEYSLOT key`).
+const SLOT: u16 = 12_539;
+
+#[tokio::test]
+async fn a_slot_moves_with_what_is_in_it_to_a_node_that_was_added() {
+    let mut cluster = RedisCluster::start_with(2, plain().password("p@ss")).await;
+    let [_, home] = cluster.nodes() else { panic!("two nodes") };
+    assert_eq!(home.command(&["CLUSTER", "KEYSLOT", "key"]).await.integer(), Some(SLOT.into()));
+    assert!(home.command(&["SET", "key", "value"]).await.is_ok());
+
+    cluster.add_node().await;
+    cluster.begin_move(SLOT, 2).await;
+    let [_, home, added] = cluster.nodes() else { panic!("three nodes") };
+    assert_eq!(home.command(&["GET", "key"]).await.text(), Some("value"));
+    let sent_on = home.command(&["GET", "{key}2"]).await;
+    assert!(sent_on.text().expect("words").starts_with("ASK "), "{sent_on}");
+
+    cluster.finish_move(SLOT, 2).await;
+    assert_eq!(added.command(&["GET", "key"]).await.text(), Some("value"));
+    let moved = home.command(&["GET", "key"]).await;
+    assert!(moved.text().expect("words").starts_with("MOVED "), "{moved}");
+}
+
 #[tokio::test]
 async fn a_replica_has_what_its_primary_has() {
     let pair = RedisReplicas::start_with(plain().password("p@ss")).await;

@@ -3,7 +3,7 @@
 use std::iter;
 
 use crate::server::patience::{PATIENCE, until};
-use crate::server::{RedisBuilder, RedisServer, StartError};
+use crate::server::{RedisBuilder, RedisServer, Reply, StartError};
 
 /// How many slots a cluster has (Redis Cluster specification, "Key distribution model").
 const SLOTS: usize = 16_384;
@@ -28,6 +28,8 @@ const SLOTS: usize = 16_384;
 pub struct RedisCluster {
     /// At least one.
     nodes: Vec<RedisServer>,
+    /// What each of them was started with.
+    builder: RedisBuilder,
 }
 
 impl RedisCluster {
@@ -72,7 +74,7 @@ impl RedisCluster {
         for _ in 0..count {
             nodes.push(builder.clone().node().try_start().await?);
         }
-        let cluster = Self { nodes };
+        let cluster = Self { nodes, builder };
         cluster.share_slots().await?;
         cluster.introduce().await?;
         cluster.ready().await;
@@ -102,6 +104,121 @@ impl RedisCluster {
             }
         }
         Ok(())
+    }
+
+    /// Starts one more primary, which has no slots yet, and waits until every node knows it.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    ///
+    /// ```no_run
+    /// # async fn example() {
+    /// # use tasker_cache_testkit::server::RedisCluster;
+    /// let mut cluster = RedisCluster::start(3).await;
+    /// cluster.add_node().await;
+    /// cluster.move_slot(42, 3).await;
+    /// # }
+    /// ```
+    pub async fn add_node(&mut self) {
+        self.try_add_node().await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    async fn try_add_node(&mut self) -> Result<(), StartError> {
+        let node = self.builder.clone().node().try_start().await?;
+        self.nodes.push(node);
+        self.introduce().await?;
+        self.ready().await;
+        Ok(())
+    }
+
+    /// Moves a slot, with all that is stored in it, to the node with this number.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such slot or node, if that node has the slot, or if one of them refuses.
+    pub async fn move_slot(&self, slot: u16, to: usize) {
+        self.begin_move(slot, to).await;
+        self.finish_move(slot, to).await;
+    }
+
+    /// Opens a slot for a move to the node with this number: the node that has it sends clients
+    /// there for every key that it doesn't hold (`ASK`).
+    ///
+    /// # Panics
+    ///
+    /// As [`move_slot`](Self::move_slot).
+    ///
+    /// ```no_run
+    /// # async fn example() {
+    /// # use tasker_cache_testkit::server::RedisCluster;
+    /// let cluster = RedisCluster::start(3).await;
+    /// cluster.begin_move(42, 2).await;
+    /// // Some keys of the slot are here, some are there.
+    /// cluster.finish_move(42, 2).await;
+    /// # }
+    /// ```
+    pub async fn begin_move(&self, slot: u16, to: usize) {
+        self.try_begin_move(slot, to).await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    async fn try_begin_move(&self, slot: u16, to: usize) -> Result<(), StartError> {
+        let (from, to, slot) = (self.owner(slot).await, &self.nodes[to], slot.to_string());
+        let (giver, taker) = (name(from).await, name(to).await);
+        accepted(to, &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &giver]).await?;
+        accepted(from, &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &taker]).await
+    }
+
+    /// Ends a move that was [begun](Self::begin_move): hands over what is still stored in the
+    /// slot, and then the slot.
+    ///
+    /// # Panics
+    ///
+    /// As [`move_slot`](Self::move_slot).
+    pub async fn finish_move(&self, slot: u16, to: usize) {
+        self.try_finish_move(slot, to).await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    async fn try_finish_move(&self, slot: u16, to: usize) -> Result<(), StartError> {
+        let (from, to, slot) = (self.owner(slot).await, &self.nodes[to], slot.to_string());
+        let (port, auth) = (to.port().to_string(), self.builder.auth());
+        loop {
+            let keys = from.command(&["CLUSTER", "GETKEYSINSLOT", &slot, "100"]).await;
+            let keys: Vec<_> = keys.items().iter().filter_map(Reply::bytes).collect();
+            if keys.is_empty() {
+                break;
+            }
+            let words: [&[u8]; 6] =
+                [b"MIGRATE", b"127.0.0.1", port.as_bytes(), b"", b"0", b"10000"];
+            let mut args = words.to_vec();
+            args.extend(auth.iter().map(String::as_bytes));
+            args.push(b"KEYS");
+            args.extend(keys.iter().map(AsRef::as_ref));
+            accepted(from, &args).await?;
+        }
+        let taker = name(to).await;
+        // Who gets the slot must be the first to know.
+        for node in iter::once(to).chain(&self.nodes) {
+            accepted(node, &["CLUSTER", "SETSLOT", &slot, "NODE", &taker]).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns the node that has a slot.
+    async fn owner(&self, slot: u16) -> &RedisServer {
+        for node in &self.nodes {
+            let ranges = node.command(&["CLUSTER", "SLOTS"]).await;
+            for range in ranges.items() {
+                let [first, last, primary, ..] = range.items() else { continue };
+                let port = primary.items().get(1).and_then(Reply::integer);
+                let is_here =
+                    first.integer() <= Some(slot.into()) && last.integer() >= Some(slot.into());
+                if is_here && port == Some(node.port().into()) {
+                    return node;
+                }
+            }
+        }
+        panic!("no node has slot {slot}");
     }
 
     /// Waits until every node says that the cluster is well, and knows all the others.
@@ -151,9 +268,18 @@ impl RedisCluster {
     }
 }
 
+/// Returns the name that a node has in its cluster.
+async fn name(node: &RedisServer) -> String {
+    node.command(&["CLUSTER", "MYID"]).await.to_string()
+}
+
 /// Runs a command that has to be answered with `OK`.
-async fn accepted(node: &RedisServer, args: &[&str]) -> Result<(), StartError> {
+async fn accepted<A: AsRef<[u8]>>(node: &RedisServer, args: &[A]) -> Result<(), StartError> {
     let reply = node.command(args).await;
-    let what = || StartError::unfit(format!("{} was answered {reply}", args[..2].join(" ")));
+    let words = args.iter().take(2).map(|word| String::from_utf8_lossy(word.as_ref()));
+    let what = || {
+        let words: Vec<_> = words.collect();
+        StartError::unfit(format!("{} was answered {reply}", words.join(" ")))
+    };
     reply.is_ok().then_some(()).ok_or_else(what)
 }

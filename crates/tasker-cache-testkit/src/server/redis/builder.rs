@@ -103,6 +103,12 @@ impl RedisBuilder {
         self
     }
 
+    /// Returns what another server has to say at its door, as words of `MIGRATE`.
+    pub(crate) fn auth(&self) -> Vec<String> {
+        let words = self.service.password.iter().flat_map(|word| ["AUTH".to_owned(), word.clone()]);
+        words.collect()
+    }
+
     /// Makes it a replica.
     pub(crate) fn replica_of(mut self, primary: SocketAddr) -> Self {
         self.service.primary = Some(primary);
