@@ -1,8 +1,6 @@
 //! How much may be in flight: a full one is an error, never a stall.
 
-use std::sync::Arc;
-
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use crate::cause::Cause;
@@ -19,28 +17,25 @@ const UNIT: usize = 1024;
 /// Bounds what the client holds. Its own bound leaks, and then stalls a healthy connection.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    requests: Arc<Semaphore>,
-    units: Arc<Semaphore>,
+    requests: Semaphore,
+    units: Semaphore,
 }
 
 /// The room that a request takes, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Room {
-    _request: OwnedSemaphorePermit,
-    _units: Option<OwnedSemaphorePermit>,
+pub(crate) struct Room<'a> {
+    _request: SemaphorePermit<'a>,
+    _units: Option<SemaphorePermit<'a>>,
 }
 
 impl Gate {
     pub(crate) fn new() -> Self {
-        Self {
-            requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
-            units: Arc::new(Semaphore::new(MAX_BYTES / UNIT)),
-        }
+        Self { requests: Semaphore::new(MAX_REQUESTS), units: Semaphore::new(MAX_BYTES / UNIT) }
     }
 
     /// Takes the room for a request with a value of so many bytes, waiting for it until the
     /// deadline.
-    pub(crate) async fn enter(&self, bytes: usize, deadline: Instant) -> Result<Room, Cause> {
+    pub(crate) async fn enter(&self, bytes: usize, deadline: Instant) -> Result<Room<'_>, Cause> {
         let request = take(&self.requests, 1, deadline).await?;
         let units = u32::try_from(bytes.min(MAX_BYTES) / UNIT).unwrap_or(u32::MAX);
         let units = match units {
@@ -52,14 +47,14 @@ impl Gate {
 }
 
 async fn take(
-    from: &Arc<Semaphore>,
+    from: &Semaphore,
     count: u32,
     deadline: Instant,
-) -> Result<OwnedSemaphorePermit, Cause> {
-    if let Ok(permit) = Arc::clone(from).try_acquire_many_owned(count) {
+) -> Result<SemaphorePermit<'_>, Cause> {
+    if let Ok(permit) = from.try_acquire_many(count) {
         return Ok(permit);
     }
-    let waiting = Arc::clone(from).acquire_many_owned(count);
+    let waiting = from.acquire_many(count);
     match timeout_at(deadline, waiting).await {
         Ok(Ok(permit)) => Ok(permit),
         Ok(Err(_)) | Err(_) => Err(Cause::Crowded),
