@@ -11,7 +11,7 @@ use tasker_cache_memcached::{Memcached, MemcachedConfig};
 use tasker_cache_redis::{Redis, RedisConfig};
 use tasker_cache_testkit::Faulty;
 use tasker_cache_testkit::proxy::FaultProxy;
-use tasker_cache_testkit::server::{MemcachedServer, RedisServer};
+use tasker_cache_testkit::server::{MemcachedServer, RedisCluster, RedisServer};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
@@ -181,6 +181,15 @@ async fn requests_wait_for_a_hung_redis_in_the_first_timeout_only() {
     let server = RedisServer::start().await;
     let backend = redis(&server.url());
     assert_only_the_first_wait(backend, || server.pause(), || server.resume()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_wait_for_a_hung_node_of_a_cluster_in_the_first_timeout_only() {
+    // The other nodes don't miss it, and answer all the time.
+    let builder = RedisServer::builder().arg("--cluster-node-timeout").arg("600000");
+    let cluster = RedisCluster::start_with(3, builder).await;
+    let (backend, hung) = (redis(&cluster.url()), &cluster.nodes()[1]);
+    assert_only_the_first_wait(backend, || hung.pause(), || hung.resume()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

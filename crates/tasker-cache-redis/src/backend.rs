@@ -198,9 +198,9 @@ async fn set(session: &Session, key: &Key, entry: &Entry, ttl: Ttl) -> Result<bo
         return Ok(false);
     };
     let live = Expiration::PX(session.core.milliseconds(ttl));
-    let bytes = value.len();
+    let (slots, bytes) = (session.slots([name.as_bytes()]), value.len());
     let stored = session
-        .request(bytes, async move |client: Timed| {
+        .request(&slots, bytes, async move |client: Timed| {
             client.set(name, value, Some(live), None, false).await
         })
         .await?;

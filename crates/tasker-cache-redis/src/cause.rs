@@ -57,6 +57,8 @@ causes! {
     /// Redis below 7 says so to `SET … NX GET`.
     Syntax: Other = "the server does not know this form of a command",
     NoScript: Other = "the server does not know the script",
+    /// Its keys are neither here nor there as far as can be seen, and soon they will be.
+    Moving: Other = "a slot of the cluster is moving to another node",
     Other: Other = "the server refused the command",
 }
 
@@ -69,6 +71,7 @@ impl Cause {
             ClientKind::IO => Self::of_io(text),
             #[cfg(feature = "rustls")]
             ClientKind::Tls => Self::of_io(text).or_tls(),
+            ClientKind::Routing if text.contains("redirections") => Self::Moving,
             ClientKind::Canceled | ClientKind::Routing => Self::Closed,
             ClientKind::Backpressure => Self::Crowded,
             ClientKind::Parse | ClientKind::NotFound => Self::Garbled,
@@ -281,6 +284,8 @@ mod tests {
         let rows = [
             (ClientKind::Timeout, "Request timed out.", Cause::TimedOut),
             (ClientKind::Canceled, "Canceled.", Cause::Closed),
+            (ClientKind::Routing, "Max attempts reached.", Cause::Closed),
+            (ClientKind::Routing, "Too many redirections.", Cause::Moving),
             (ClientKind::Parse, "Cannot convert to bytes.", Cause::Garbled),
             (ClientKind::Protocol, "Invalid frame", Cause::Garbled),
             (ClientKind::Backpressure, "Max in-flight commands reached.", Cause::Crowded),

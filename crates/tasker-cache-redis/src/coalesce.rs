@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
-use fred::interfaces::{ClientLike, KeysInterface};
+use fred::interfaces::{ClientLike, FredResult, KeysInterface};
 use fred::types::{ClusterHash, CustomCommand, Key as ClientKey, Resp3Frame, Value};
 use tasker_cache_core::{Bytes, Key};
 use tokio::runtime::{self, Handle};
@@ -300,14 +300,9 @@ async fn ask(core: &Arc<Core>, question: Question) -> Option<Duration> {
 }
 
 async fn get(session: &Session, key: ClientKey) -> Answer {
-    let value: Result<Value, Cause> =
-        session.request(0, async move |client: Timed| client.get(key).await).await;
-    match value {
-        Ok(value) => session.bulk(value),
-        // Nothing that a cache wrote, and as good as nothing to `MGET`.
-        Err(Cause::WrongType) => Ok(None),
-        Err(cause) => Err(cause),
-    }
+    let slots = session.slots([key.as_bytes()]);
+    let asking = session.request(&slots, 0, async move |client: Timed| client.get(key).await);
+    found(session, asking.await)
 }
 
 /// Takes the reply as it is: the client would look at each value whether it is text.
@@ -320,7 +315,7 @@ async fn mget(
     let count = keys.len();
     let command = CustomCommand::new_static("MGET", ClusterHash::FirstKey, false);
     let replies = session
-        .request(0, async move |client: Timed| {
+        .request(&[], 0, async move |client: Timed| {
             match client.custom_raw(command, keys).await? {
                 Resp3Frame::Array { data, .. } => Ok(data),
                 // An error, or nothing that this question has for an answer.
@@ -334,25 +329,38 @@ async fn mget(
 /// The keys of a batch are on several nodes of a cluster, and hardly two in one slot.
 async fn pipeline(session: &Session, keys: Vec<ClientKey>) -> Result<Vec<Answer>, Cause> {
     let count = keys.len();
-    let answers: Vec<Result<Value, Cause>> = session
-        .request(0, async move |client: Timed| {
+    let slots = session.slots(keys.iter().map(ClientKey::as_bytes));
+    let answers = session
+        .request(&slots, 0, async move |client: Timed| {
             let pipeline = client.pipeline().with_options(client.options());
             for key in keys {
                 let _: () = pipeline.get(key).await?;
             }
-            let answers: Vec<_> = pipeline.try_all().await;
-            Ok(answers.into_iter().map(|answer| answer.map_err(|e| Cause::of(&e))).collect())
+            let mut answers: Vec<FredResult<Value>> = pipeline.try_all().await;
+            if answers.len() == count {
+                return Ok(answers);
+            }
+            // One answer for all of them: the client did not send them, or got nothing in time.
+            answers.pop().unwrap_or(Ok(Value::Null)).map(|_| Vec::new())
         })
-        .await?;
-    if answers.len() != count {
-        // One answer for all of them: the client did not send them, or got nothing in time.
-        let cause = answers.into_iter().find_map(Result::err).unwrap_or(Cause::Garbled);
-        return Err(cause);
-    }
-    let read = |answer: Result<Value, Cause>| match answer {
-        Ok(value) => session.bulk(value),
-        Err(Cause::WrongType) => Ok(None),
-        Err(cause) => Err(cause),
+        .await;
+    let answers = match answers {
+        Ok(answers) if answers.len() == count => answers,
+        Ok(_) => return Err(session.garbled()),
+        // The client says so in the place of all answers; who asks for a lease gets its own.
+        Err(Cause::Moving) => return Ok(vec![Ok(None); count]),
+        Err(cause) => return Err(cause),
     };
-    Ok(answers.into_iter().map(read).collect())
+    let answers = answers.into_iter();
+    Ok(answers.map(|answer| found(session, answer.map_err(|error| Cause::of(&error)))).collect())
+}
+
+/// Reads what is an answer to `GET`. What no cache wrote is as good as nothing, as it is to `MGET`;
+/// so is what is not to be had at the moment.
+fn found(session: &Session, answer: Result<Value, Cause>) -> Answer {
+    match answer {
+        Ok(value) => session.bulk(value),
+        Err(Cause::WrongType | Cause::Moving) => Ok(None),
+        Err(cause) => Err(cause),
+    }
 }

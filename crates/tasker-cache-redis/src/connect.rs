@@ -147,6 +147,10 @@ impl Connector {
             connection_timeout: limit,
             internal_command_timeout: limit,
             max_command_attempts: self.attempts(),
+            // One to follow a slot that has moved. While it moves, a node sends clients to another
+            // for what it doesn't hold itself; the client asks that one to take the question, puts
+            // it to the first again, and at the third time ends the connection.
+            max_redirections: 1,
             // Its own bound leaks; the gate stands for it.
             max_command_buffer_len: 0,
             unresponsive: UnresponsiveConfig::default(),

@@ -71,6 +71,7 @@ async fn acquire(
     let asking = Asking {
         session,
         name: ClientKey::from(key.as_str()),
+        slots: session.slots([key.as_str().as_bytes()]),
         stub: envelope::stub(key, nonce),
         hold,
     };
@@ -81,7 +82,7 @@ async fn acquire(
         };
         found = match answer {
             Ok(answer) => answer,
-            Err(Cause::OutOfMemory | Cause::NoPermission | Cause::WrongType) => {
+            Err(Cause::OutOfMemory | Cause::NoPermission | Cause::WrongType | Cause::Moving) => {
                 return Ok(Lookup::Unleased);
             }
             Err(cause) => return Err(cause),
@@ -104,6 +105,7 @@ async fn acquire(
 struct Asking<'a> {
     session: &'a Session,
     name: ClientKey,
+    slots: Vec<u16>,
     stub: Bytes,
     hold: i64,
 }
@@ -116,7 +118,7 @@ impl Asking<'_> {
             let (name, stub, hold) = (self.name.clone(), self.stub.clone(), self.hold);
             let asked = self
                 .session
-                .request(stub.len(), async move |client: Timed| {
+                .request(&self.slots, stub.len(), async move |client: Timed| {
                     let hold = Some(Expiration::PX(hold));
                     client.set(name, stub, hold, Some(SetOptions::NX), true).await
                 })

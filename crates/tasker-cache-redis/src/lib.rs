@@ -1,6 +1,7 @@
 //! The Redis, Dragonfly and Valkey backend, over fred.
 #![doc = include_str!("../README.md")]
 
+mod answers;
 mod backend;
 mod batch;
 mod cause;

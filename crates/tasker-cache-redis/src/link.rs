@@ -1,6 +1,6 @@
 //! The connection: made on the first call, kept up by one task, replaced when it is stuck.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::answers::Answers;
 use crate::cause::Cause;
 use crate::connect::{Connector, Server};
 
@@ -106,8 +107,8 @@ pub(crate) struct Live {
     pub(crate) client: Client,
     pub(crate) runtime: Handle,
     task: AbortHandle,
-    /// How many answers came. A request that timed out while none came tells that it is stuck.
-    pub(crate) answers: AtomicU64,
+    /// The answers that came. A request that timed out while none came tells that it is stuck.
+    pub(crate) answers: Answers,
     /// Set once the server refused `SET … NX GET`.
     pub(crate) leases_by_script: AtomicBool,
     /// Set while somebody checks that answers still fit their questions.
@@ -255,7 +256,7 @@ async fn supervise(
                     client: connected.client,
                     runtime: Handle::current(),
                     task: connected.task.handle(),
-                    answers: AtomicU64::new(0),
+                    answers: Answers::new(connector.is_cluster),
                     leases_by_script: AtomicBool::new(false),
                     checking: AtomicBool::new(false),
                 })));

@@ -5,9 +5,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fred::clients::{Client, WithOptions};
-use fred::interfaces::{ClientLike, FredResult, LuaInterface};
+use fred::interfaces::{ClientLike, ClusterInterface, FredResult, LuaInterface};
 use fred::types::config::{Options, Server};
 use fred::types::{Key as ClientKey, Resp3Frame, Value};
+use fred::util::redis_keyslot;
 use tasker_cache_core::{Bytes, Entry, Limits, Nonce, Ttl};
 use tokio::time::Instant;
 
@@ -104,24 +105,34 @@ impl Core {
 }
 
 impl Session {
-    /// Makes one request on all of the cluster, or on the one node there is.
+    /// Returns the slots of these keys, where keys have slots.
+    pub(crate) fn slots<'a>(&self, keys: impl IntoIterator<Item = &'a [u8]>) -> Vec<u16> {
+        if !self.core.is_cluster() {
+            return Vec::new();
+        }
+        keys.into_iter().map(redis_keyslot).collect()
+    }
+
+    /// Makes one request about these slots, wherever they are.
     pub(crate) async fn request<R, F>(
         &self,
+        slots: &[u16],
         bytes: usize,
         request: impl FnOnce(Timed) -> F,
     ) -> Result<R, Cause>
     where
         F: Future<Output = FredResult<R>>,
     {
-        self.request_to(None, bytes, request).await
+        self.request_to(None, slots, bytes, request).await
     }
 
-    /// Makes one request of a node of a cluster.
+    /// Makes one request of a node of a cluster, which has these slots.
     ///
     /// The client keeps the time: what it gave up by its own clock it never sends later.
     pub(crate) async fn request_to<R, F>(
         &self,
         node: Option<Server>,
+        slots: &[u16],
         bytes: usize,
         request: impl FnOnce(Timed) -> F,
     ) -> Result<R, Cause>
@@ -133,7 +144,7 @@ impl Session {
         if left.is_zero() {
             return Err(Cause::TimedOut);
         }
-        let before = self.live.answers.load(Ordering::Relaxed);
+        let before = self.live.answers.count();
         let timed = self.live.client.with_options(&Options {
             timeout: Some(left),
             max_attempts: Some(self.core.link.connector().attempts()),
@@ -143,21 +154,19 @@ impl Session {
         });
         // Boxed: the client's future takes thousands of bytes, and all around it would be as large.
         let answer = Box::pin(request(timed)).await.map_err(|error| Cause::of(&error));
-        self.note(answer.as_ref().err().copied(), before);
+        self.note(answer.as_ref().err().copied(), slots, before);
         answer
     }
 
     /// Learns from an answer whether the connection still works.
-    fn note(&self, failed: Option<Cause>, answers_before: u64) {
+    fn note(&self, failed: Option<Cause>, slots: &[u16], answers_before: u64) {
+        let answers = &self.live.answers;
         match failed {
-            None => {
-                self.live.answers.fetch_add(1, Ordering::Relaxed);
-            }
-            Some(cause) if cause.is_reply() => {
-                self.live.answers.fetch_add(1, Ordering::Relaxed);
-            }
+            None => answers.note(slots),
+            Some(cause) if cause.is_reply() => answers.note(slots),
             Some(Cause::TimedOut) => {
-                if self.live.answers.load(Ordering::Relaxed) == answers_before {
+                let routes = self.live.client.cached_cluster_state();
+                if answers.none_since(answers_before, slots, routes.as_ref()) {
                     self.core.link.replace(&self.live);
                 }
             }
@@ -174,9 +183,10 @@ impl Session {
         arguments: Vec<Value>,
     ) -> Result<Value, Cause> {
         let bytes = arguments.iter().map(|value| value.as_bytes().map_or(0, <[u8]>::len)).sum();
+        let slots = self.slots([key.as_bytes()]);
         let (by_name, again) = (key.clone(), arguments.clone());
         let named = self
-            .request(bytes, async move |client: Timed| {
+            .request(&slots, bytes, async move |client: Timed| {
                 client.evalsha(script.sha(), by_name, again).await
             })
             .await;
@@ -184,7 +194,7 @@ impl Session {
             return named;
         }
         let key = key.clone();
-        self.request(bytes, async move |client: Timed| {
+        self.request(&slots, bytes, async move |client: Timed| {
             client.eval(script.text, key, arguments).await
         })
         .await
@@ -234,7 +244,7 @@ impl Session {
         let word = format!("{nonce:032x}");
         let sent = word.clone();
         let answer: Value =
-            self.request(0, async move |client: Timed| client.ping(Some(sent)).await).await?;
+            self.request(&[], 0, async move |client: Timed| client.ping(Some(sent)).await).await?;
         match self.bulk(answer)? {
             Some(said) if said == word.as_bytes() => Ok(()),
             _ => Err(self.garbled()),

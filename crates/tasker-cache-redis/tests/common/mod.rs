@@ -78,6 +78,14 @@ pub(crate) fn minimal_acl() -> String {
     format!("~* {}", commands.join(" "))
 }
 
+/// What such a user must be allowed in a cluster, out of the README.
+pub(crate) fn minimal_acl_of_a_cluster() -> String {
+    let readme = include_str!("../../README.md");
+    let line = readme.lines().find(|line| line.starts_with("A cluster wants")).expect("the line");
+    let commands = line.split('`').nth(1).expect("the commands");
+    format!("{} {commands}", minimal_acl())
+}
+
 /// Runs a command on whichever node of a cluster has its key.
 pub(crate) async fn on_its_node(cluster: &RedisCluster, command: &[&[u8]]) -> Reply {
     for node in cluster.nodes() {
