@@ -32,6 +32,8 @@ pub(crate) struct Batch {
     text: Vec<u8>,
     ends: Vec<usize>,
     deadline: Instant,
+    /// Whether it has waited for others long enough.
+    pub(crate) is_overdue: bool,
 }
 
 /// A batch that nothing joins any more, and what is to be asked for it. Dropped, it tells everyone
@@ -76,6 +78,7 @@ impl Batch {
             text: Vec::with_capacity((BATCH * key.as_str().len()).min(MAX_ROOM)),
             ends: Vec::with_capacity(BATCH),
             deadline,
+            is_overdue: false,
         };
         let joined = batch.add(key);
         (batch, joined)
@@ -116,7 +119,7 @@ impl Batch {
     /// Ends joining; `None` if all of them are answered by that, because they have gone or waited
     /// too long.
     pub(crate) fn leave(self) -> Option<Question> {
-        let Self { promise, text, ends, deadline } = self;
+        let Self { promise, text, ends, deadline, .. } = self;
         if deadline <= Instant::now() {
             promise.fail(Cause::TimedOut);
             return None;

@@ -131,8 +131,8 @@ impl Wanted {
     }
 }
 
-/// A task that ends what nobody took in time: a sender may wait behind a task that keeps its
-/// thread. One clock for all reads of a queue costs a fraction of one for each.
+/// A task that lets leave what waits for too long, and ends what nobody took in time: a sender may
+/// wait behind a task that keeps its thread. One clock for all reads of a queue costs a fraction of one for each.
 struct Watch {
     core: Weak<Core>,
     runtime: Handle,
@@ -143,7 +143,7 @@ impl Watch {
         while let Some(core) = self.core.upgrade() {
             let budget = core.link.connector().operation_timeout;
             let ((expired, next), wanted) = core.reads.of(self.runtime.id(), |queue| {
-                (queue.expired(Instant::now(), budget), queue.wanted())
+                (queue.tend(Instant::now(), budget), queue.wanted())
             });
             expired.into_iter().for_each(Batch::expire);
             wanted.start(&core, &self.runtime);

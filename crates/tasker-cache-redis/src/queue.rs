@@ -19,6 +19,10 @@ const SENDERS: usize = 8;
 /// For how long a slow answer holds back those who queue behind it.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(2);
 
+/// How old a batch gets at most that waits to be filled: whoever has the answer that it waits for
+/// may be kept from going on.
+const HELD: Duration = Duration::from_millis(4);
+
 /// How many reads may be on their way before others wait to fill a batch.
 const FEW: usize = 8;
 
@@ -89,20 +93,20 @@ impl Queue {
         Wanted { sender, watch }
     }
 
-    /// Takes out what nobody took in time, and tells when to look again; `None` if there is
-    /// nothing to look after.
-    pub(crate) fn expired(
-        &mut self,
-        now: Instant,
-        budget: Duration,
-    ) -> (Vec<Batch>, Option<Instant>) {
+    /// Takes out what nobody took in time, lets leave what waits for too long, and tells when to
+    /// look again; `None` if there is nothing to look after.
+    pub(crate) fn tend(&mut self, now: Instant, budget: Duration) -> (Vec<Batch>, Option<Instant>) {
         let late = self.batches.iter().take_while(|batch| batch.deadline() <= now).count();
         let expired = self.batches.drain(..late).collect();
         // Who was about to take them is stuck, and others may.
         self.taking &= late == 0;
         self.watched = !self.is_idle();
         // What comes later has all of its time yet.
-        let next = self.batches.front().map_or(now + budget, Batch::deadline);
+        let next = self.batches.front_mut().map_or(now + budget, |first| {
+            let held = first.deadline() + HELD - budget;
+            first.is_overdue = held <= now;
+            if first.is_overdue { first.deadline() } else { held }
+        });
         (expired, self.watched.then_some(next))
     }
 
@@ -111,7 +115,7 @@ impl Queue {
         let Some(first) = self.batches.front() else {
             return false;
         };
-        let is_closed = first.is_full() || self.batches.len() > 1;
+        let is_closed = first.is_full() || first.is_overdue || self.batches.len() > 1;
         // Requests are on their way at even distances, more or less.
         let senders = u32::try_from(self.senders).unwrap_or(u32::MAX).max(1);
         is_closed || self.sent < FEW || self.answer_time / senders > NEAR
@@ -211,6 +215,26 @@ mod tests {
         send(&mut queue, BATCH);
         assert!(!join(&mut queue, BATCH - 1));
         assert!(join(&mut queue, 1));
+    }
+
+    #[test]
+    fn no_batch_waits_for_long_whoever_is_kept_from_going_on() {
+        let (mut queue, now) = (queue(NEAR), Instant::now());
+        let budget = Duration::from_secs(60);
+        send(&mut queue, FEW);
+        let key = KeyBuilder::raw("app").segment("1").key();
+        queue.join(&key, now + budget);
+        let looked = |queue: &mut Queue, at| {
+            let (expired, next) = queue.tend(at, budget);
+            assert!(expired.is_empty());
+            (next, queue.wanted().sender)
+        };
+
+        assert_eq!(looked(&mut queue, now), (Some(now + HELD), false));
+        assert_eq!(looked(&mut queue, now + HELD), (Some(now + budget), true));
+
+        assert_eq!(queue.take().map(|batch| batch.len()), Some(1));
+        assert!(!join(&mut queue, 1));
     }
 
     #[test]
