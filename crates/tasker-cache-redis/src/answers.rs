@@ -30,7 +30,7 @@ impl Answers {
     pub(crate) fn note(&self, slots: &[u16]) {
         let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         for slot in slots.iter().filter_map(|slot| self.slots.get(usize::from(*slot))) {
-            slot.store(count, Ordering::Relaxed);
+            slot.fetch_max(count, Ordering::Relaxed);
         }
     }
 

@@ -199,12 +199,11 @@ async fn set(session: &Session, key: &Key, entry: &Entry, ttl: Ttl) -> Result<bo
     };
     let live = Expiration::PX(session.core.milliseconds(ttl));
     let (slots, bytes) = (session.slots([name.as_bytes()]), value.len());
-    let stored = session
-        .request(&slots, bytes, async move |client: Timed| {
-            client.set(name, value, Some(live), None, false).await
-        })
-        .await?;
-    match stored {
+    let store = |client: Timed| {
+        let (name, value, live) = (name.clone(), value.clone(), live.clone());
+        async move { client.set(name, value, Some(live), None, false).await }
+    };
+    match session.follow(&slots, bytes, store).await? {
         Value::String(said) if &*said == "OK" => Ok(true),
         _ => Err(session.garbled()),
     }

@@ -94,7 +94,8 @@ impl Cause {
             "WRONGPASS" => Self::WrongPassword,
             "LOADING" => Self::Loading,
             "READONLY" => Self::ReadOnly,
-            "CLUSTERDOWN" | "MOVED" | "ASK" | "TRYAGAIN" => Self::ClusterDown,
+            "CLUSTERDOWN" => Self::ClusterDown,
+            "MOVED" | "ASK" | "TRYAGAIN" => Self::Moving,
             "MASTERDOWN" => Self::PrimaryDown,
             "BUSY" | "MISCONF" | "NOREPLICAS" => Self::Busy,
             "WRONGTYPE" => Self::WrongType,
@@ -176,10 +177,11 @@ impl Cause {
         }
     }
 
-    /// Tells whether the server itself said so: then the connection works.
+    /// Tells whether the server itself said so: then the connection works. Of several servers, one
+    /// alone says that a slot moves, and the client doesn't wait for the others then.
     pub(crate) const fn is_reply(self) -> bool {
         !matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Protocol)
-            && !matches!(self, Self::Crowded)
+            && !matches!(self, Self::Crowded | Self::Moving)
     }
 
     /// Returns the error of an operation that failed for this cause.
@@ -211,7 +213,7 @@ mod tests {
             ("LOADING Redis is loading the dataset in memory", Cause::Loading),
             ("READONLY You can't write against a read only replica.", Cause::ReadOnly),
             ("MASTERDOWN Link with MASTER is down", Cause::PrimaryDown),
-            ("TRYAGAIN Multiple keys request during rehashing of slot", Cause::ClusterDown),
+            ("TRYAGAIN Multiple keys request during rehashing of slot", Cause::Moving),
             ("ERR max number of clients reached", Cause::TooManyClients),
             ("OOM command not allowed when used memory > 'maxmemory'.", Cause::OutOfMemory),
             ("ERR Out of memory", Cause::OutOfMemory),
@@ -238,7 +240,7 @@ mod tests {
             (ClientKind::Auth, "NOAUTH Authentication required.", Cause::PasswordMissing),
             (ClientKind::Auth, "WRONGPASS invalid username-password pair", Cause::WrongPassword),
             (ClientKind::Cluster, "CLUSTERDOWN The cluster is down", Cause::ClusterDown),
-            (ClientKind::Cluster, "MOVED 3999 127.0.0.1:6381", Cause::ClusterDown),
+            (ClientKind::Cluster, "MOVED 3999 127.0.0.1:6381", Cause::Moving),
             (ClientKind::InvalidArgument, "WRONGTYPE Operation against a key", Cause::WrongType),
             (ClientKind::InvalidArgument, "Invalid argument(s)", Cause::Other),
             (

@@ -301,8 +301,16 @@ async fn ask(core: &Arc<Core>, question: Question) -> Option<Duration> {
 
 async fn get(session: &Session, key: ClientKey) -> Answer {
     let slots = session.slots([key.as_bytes()]);
-    let asking = session.request(&slots, 0, async move |client: Timed| client.get(key).await);
-    found(session, asking.await)
+    let answer = if session.core.is_cluster() {
+        let ask = |client: Timed| {
+            let key = key.clone();
+            async move { client.get(key).await }
+        };
+        session.follow(&slots, 0, ask).await
+    } else {
+        session.request(&slots, 0, async move |client: Timed| client.get(key).await).await
+    };
+    found(session, answer)
 }
 
 /// Takes the reply as it is: the client would look at each value whether it is text.
@@ -330,8 +338,9 @@ async fn mget(
 async fn pipeline(session: &Session, keys: Vec<ClientKey>) -> Result<Vec<Answer>, Cause> {
     let count = keys.len();
     let slots = session.slots(keys.iter().map(ClientKey::as_bytes));
-    let answers = session
-        .request(&slots, 0, async move |client: Timed| {
+    let ask = |client: Timed| {
+        let keys = keys.clone();
+        async move {
             let pipeline = client.pipeline().with_options(client.options());
             for key in keys {
                 let _: () = pipeline.get(key).await?;
@@ -342,17 +351,29 @@ async fn pipeline(session: &Session, keys: Vec<ClientKey>) -> Result<Vec<Answer>
             }
             // One answer for all of them: the client did not send them, or got nothing in time.
             answers.pop().unwrap_or(Ok(Value::Null)).map(|_| Vec::new())
-        })
-        .await;
-    let answers = match answers {
+        }
+    };
+    let answers = match session.follow(&slots, 0, ask).await {
         Ok(answers) if answers.len() == count => answers,
         Ok(_) => return Err(session.garbled()),
-        // The client says so in the place of all answers; who asks for a lease gets its own.
-        Err(Cause::Moving) => return Ok(vec![Ok(None); count]),
+        // One of them is not to be had, and the client doesn't wait for the others.
+        Err(Cause::Moving) => return Ok(one_by_one(session, keys).await),
         Err(cause) => return Err(cause),
     };
     let answers = answers.into_iter();
     Ok(answers.map(|answer| found(session, answer.map_err(|error| Cause::of(&error)))).collect())
+}
+
+async fn one_by_one(session: &Session, keys: Vec<ClientKey>) -> Vec<Answer> {
+    let asking = keys.into_iter().map(|key| {
+        let session = session.clone();
+        tokio::spawn(async move { get(&session, key).await })
+    });
+    let mut answers = Vec::with_capacity(BATCH);
+    for asking in asking.collect::<Vec<_>>() {
+        answers.push(asking.await.unwrap_or(Err(Cause::Closed)));
+    }
+    answers
 }
 
 /// Reads what is an answer to `GET`. What no cache wrote is as good as nothing, as it is to `MGET`;

@@ -143,14 +143,19 @@ impl Connector {
     }
 
     fn client(&self, limit: Duration) -> Client {
+        // Nodes are asked one after the other for the others, and one that hangs has its share.
+        let share = match u32::try_from(self.config.server.hosts().len()) {
+            Ok(nodes @ 2..) => limit / (nodes + 1),
+            _ => limit,
+        };
         let connection = ConnectionConfig {
-            connection_timeout: limit,
-            internal_command_timeout: limit,
+            connection_timeout: share,
+            internal_command_timeout: share,
             max_command_attempts: self.attempts(),
-            // One to follow a slot that has moved. While it moves, a node sends clients to another
-            // for what it doesn't hold itself; the client asks that one to take the question, puts
-            // it to the first again, and at the third time ends the connection.
-            max_redirections: 1,
+            // None: to follow an `ASK`, the client says `ASKING` in between other questions, and
+            // takes the answer to one of those for the answer to that. After a `MOVED` it learns
+            // where the slots are before it gives up, so that to ask again helps.
+            max_redirections: 0,
             // Its own bound leaks; the gate stands for it.
             max_command_buffer_len: 0,
             unresponsive: UnresponsiveConfig::default(),

@@ -115,15 +115,12 @@ impl Asking<'_> {
     async fn ask(&self) -> Result<Option<Bytes>, Cause> {
         let by_script = &self.session.live.leases_by_script;
         if !by_script.load(Ordering::Relaxed) {
-            let (name, stub, hold) = (self.name.clone(), self.stub.clone(), self.hold);
-            let asked = self
-                .session
-                .request(&self.slots, stub.len(), async move |client: Timed| {
-                    let hold = Some(Expiration::PX(hold));
-                    client.set(name, stub, hold, Some(SetOptions::NX), true).await
-                })
-                .await;
-            match asked {
+            let ask = |client: Timed| {
+                let (name, stub, hold) = (self.name.clone(), self.stub.clone(), self.hold);
+                let hold = Some(Expiration::PX(hold));
+                async move { client.set(name, stub, hold, Some(SetOptions::NX), true).await }
+            };
+            match self.session.follow(&self.slots, self.stub.len(), ask).await {
                 Ok(answer) => return self.session.bulk(answer),
                 // Redis takes NX with GET since 7.0.
                 Err(Cause::Syntax) => by_script.store(true, Ordering::Relaxed),

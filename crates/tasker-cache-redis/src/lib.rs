@@ -14,6 +14,7 @@ mod lease;
 mod link;
 mod owned;
 mod prefix;
+mod primaries;
 mod queue;
 mod scripts;
 mod session;

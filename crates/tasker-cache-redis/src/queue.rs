@@ -19,8 +19,8 @@ const SENDERS: usize = 8;
 /// For how long a slow answer holds back those who queue behind it.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(2);
 
-/// How old a batch gets at most that waits to be filled: whoever has the answer that it waits for
-/// may be kept from going on.
+/// How old a batch is that has waited long enough to be filled: whoever has the answer that it
+/// waits for may be kept from going on.
 const HELD: Duration = Duration::from_millis(4);
 
 /// How many reads may be on their way before others wait to fill a batch.
@@ -101,8 +101,8 @@ impl Queue {
         // Who was about to take them is stuck, and others may.
         self.taking &= late == 0;
         self.watched = !self.is_idle();
-        // What comes later has all of its time yet.
-        let next = self.batches.front_mut().map_or(now + budget, |first| {
+        // What comes later is no older than this when it is looked at.
+        let next = self.batches.front_mut().map_or(now + HELD.min(budget), |first| {
             let held = first.deadline() + HELD - budget;
             first.is_overdue = held <= now;
             if first.is_overdue { first.deadline() } else { held }
@@ -234,6 +234,7 @@ mod tests {
         assert_eq!(looked(&mut queue, now + HELD), (Some(now + budget), true));
 
         assert_eq!(queue.take().map(|batch| batch.len()), Some(1));
+        assert_eq!(looked(&mut queue, now), (Some(now + HELD), false));
         assert!(!join(&mut queue, 1));
     }
 

@@ -9,7 +9,7 @@ use fred::interfaces::{ClientLike, ClusterInterface, FredResult, LuaInterface};
 use fred::types::config::{Options, Server};
 use fred::types::{Key as ClientKey, Resp3Frame, Value};
 use fred::util::redis_keyslot;
-use tasker_cache_core::{Bytes, Entry, Limits, Nonce, Ttl};
+use tasker_cache_core::{Bytes, Entry, Limits, Ttl};
 use tokio::time::Instant;
 
 use crate::cause::Cause;
@@ -17,6 +17,7 @@ use crate::coalesce::Reads;
 use crate::connect::Connector;
 use crate::gate::{Gate, MAX_BYTES};
 use crate::link::{Link, Live};
+use crate::primaries::Primary;
 use crate::scripts::Script;
 
 /// The longest time to live: what Dragonfly clamps to, eight and a half years.
@@ -126,6 +127,23 @@ impl Session {
         self.request_to(None, slots, bytes, request).await
     }
 
+    /// Makes one request about these slots, and the same again if one of them has moved: the client
+    /// has learnt by then where it is. The caller sees to it that twice is not worse than once.
+    pub(crate) async fn follow<R, F>(
+        &self,
+        slots: &[u16],
+        bytes: usize,
+        request: impl Fn(Timed) -> F,
+    ) -> Result<R, Cause>
+    where
+        F: Future<Output = FredResult<R>>,
+    {
+        match self.request(slots, bytes, &request).await {
+            Err(Cause::Moving) => self.request(slots, bytes, request).await,
+            answer => answer,
+        }
+    }
+
     /// Makes one request of a node of a cluster, which has these slots.
     ///
     /// The client keeps the time: what it gave up by its own clock it never sends later.
@@ -154,25 +172,25 @@ impl Session {
         });
         // Boxed: the client's future takes thousands of bytes, and all around it would be as large.
         let answer = Box::pin(request(timed)).await.map_err(|error| Cause::of(&error));
-        self.note(answer.as_ref().err().copied(), slots, before);
-        answer
-    }
-
-    /// Learns from an answer whether the connection still works.
-    fn note(&self, failed: Option<Cause>, slots: &[u16], answers_before: u64) {
-        let answers = &self.live.answers;
-        match failed {
-            None => answers.note(slots),
-            Some(cause) if cause.is_reply() => answers.note(slots),
-            Some(Cause::TimedOut) => {
+        match answer.as_ref().err() {
+            None => self.live.answers.note(slots),
+            Some(cause) if cause.is_reply() => self.live.answers.note(slots),
+            Some(Cause::TimedOut) if self.is_silence(left) => {
                 let routes = self.live.client.cached_cluster_state();
-                if answers.none_since(answers_before, slots, routes.as_ref()) {
+                if self.live.answers.none_since(before, slots, routes.as_ref()) {
                     self.core.link.replace(&self.live);
                 }
             }
             Some(Cause::Garbled) => self.core.link.replace(&self.live),
             Some(_) => {}
         }
+        answer
+    }
+
+    /// Tells whether no answer within this time may say something of the connection: not if it is
+    /// the rest of a call's time only, nor if the connection is over.
+    fn is_silence(&self, time: Duration) -> bool {
+        time * 2 >= self.core.link.connector().operation_timeout && !self.live.is_over()
     }
 
     /// Runs a script: by its name, and if the server has forgotten that, by its text.
@@ -184,12 +202,11 @@ impl Session {
     ) -> Result<Value, Cause> {
         let bytes = arguments.iter().map(|value| value.as_bytes().map_or(0, <[u8]>::len)).sum();
         let slots = self.slots([key.as_bytes()]);
-        let (by_name, again) = (key.clone(), arguments.clone());
-        let named = self
-            .request(&slots, bytes, async move |client: Timed| {
-                client.evalsha(script.sha(), by_name, again).await
-            })
-            .await;
+        let by_name = |client: Timed| {
+            let (key, arguments) = (key.clone(), arguments.clone());
+            async move { client.evalsha(script.sha(), key, arguments).await }
+        };
+        let named = self.follow(&slots, bytes, by_name).await;
         if named.as_ref().err() != Some(&Cause::NoScript) {
             return named;
         }
@@ -238,17 +255,13 @@ impl Session {
         }
     }
 
-    /// Makes a round trip that only this question can have caused.
+    /// Makes a round trip to each server that only this question can have caused.
     pub(crate) async fn ping(&self) -> Result<(), Cause> {
-        let nonce = Nonce::random().map_or(0, |nonce| u128::from_le_bytes(*nonce.as_bytes()));
-        let word = format!("{nonce:032x}");
-        let sent = word.clone();
-        let answer: Value =
-            self.request(&[], 0, async move |client: Timed| client.ping(Some(sent)).await).await?;
-        match self.bulk(answer)? {
-            Some(said) if said == word.as_bytes() => Ok(()),
-            _ => Err(self.garbled()),
+        let primaries = Primary::all(self);
+        for primary in &primaries {
+            primary.ping(self).await?;
         }
+        if primaries.is_empty() { Err(Cause::ClusterDown) } else { Ok(()) }
     }
 }
 

@@ -12,7 +12,8 @@ use common::{LONG, TIMEOUT, connected, entry, eventually, leased, minute, on_its
 use tasker_cache_core::{Backend, ErrorKind, Fill, Key, KeyBuilder, Lookup};
 use tasker_cache_redis::Redis;
 use tasker_cache_testkit::server::{RedisCluster, RedisServer, Reply};
-use tokio::task::AbortHandle;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 /// A cluster whose nodes answer as long as they can, whoever is gone, and a user who may do no more
@@ -39,18 +40,21 @@ async fn key_on(cluster: &RedisCluster, node: usize) -> Key {
     }
 }
 
-/// Reads a key again and again; counts how often there was an answer.
-fn reading(backend: &Redis, key: Key) -> (Arc<AtomicU64>, AbortHandle) {
-    let (answers, backend) = (Arc::new(AtomicU64::new(0)), backend.clone());
-    let counted = Arc::clone(&answers);
-    let task = tokio::spawn(async move {
-        loop {
-            let answer = backend.get(&key).await;
-            counted.fetch_add(answer.is_ok().into(), Ordering::Relaxed);
-            sleep(Duration::from_millis(5)).await;
-        }
-    });
-    (answers, task.abort_handle())
+/// Reads a key again and again, in several tasks: a read that leaves together with one that gets no
+/// answer gets none either. Counts the answers.
+fn reading(backend: &Redis, key: &Key) -> (Arc<AtomicU64>, JoinSet<()>) {
+    let (answers, mut tasks) = (Arc::new(AtomicU64::new(0)), JoinSet::new());
+    for _ in 0..8 {
+        let (backend, key, answers) = (backend.clone(), key.clone(), Arc::clone(&answers));
+        tasks.spawn(async move {
+            loop {
+                let answer = backend.get(&key).await;
+                answers.fetch_add(answer.is_ok().into(), Ordering::Relaxed);
+                sleep(Duration::from_millis(fastrand::u64(1..10))).await;
+            }
+        });
+    }
+    (answers, tasks)
 }
 
 /// Asserts that a node which hangs slows calls for one operation timeout only, though another one
@@ -60,7 +64,7 @@ async fn assert_a_hung_node_is_noticed(ask: impl AsyncFn(&Redis, &[Key; 2]) -> b
     let backend = connected(&cluster.url()).await;
     let keys = [key_on(&cluster, 0).await, key_on(&cluster, 1).await];
     assert!(ask(&backend, &keys).await);
-    let (answers, task) = reading(&backend, keys[0].clone());
+    let (answers, reading) = reading(&backend, &keys[0]);
 
     cluster.nodes()[1].pause();
     let (before, begun) = (answers.load(Ordering::Relaxed), Instant::now());
@@ -73,7 +77,7 @@ async fn assert_a_hung_node_is_noticed(ask: impl AsyncFn(&Redis, &[Key; 2]) -> b
         assert!(!ask(&backend, &keys).await);
     }
     assert!(begun.elapsed() < TIMEOUT * 10, "{:?}", begun.elapsed());
-    task.abort();
+    drop(reading);
 
     cluster.nodes()[1].resume();
     eventually("it is used", || ask(&backend, &keys)).await;
@@ -124,20 +128,28 @@ async fn fill(backend: &Redis, key: &Key, value: &str) {
 async fn a_key_whose_slot_moves_is_missed_not_filled_and_never_said_to_be_deleted() {
     let cluster = cluster(2).await;
     let backend = connected(&cluster.url()).await;
-    let keys = [key_on(&cluster, 0).await, key_on(&cluster, 0).await];
-    let slot = slot(&cluster, &keys[0]).await;
+    // What stands between braces decides on the slot.
+    let (keys, slot) = loop {
+        let tagged = KeyBuilder::raw(&format!("{{{}}}", fastrand::u64(..)));
+        let keys = [tagged.clone().segment("absent").key(), tagged.segment("present").key()];
+        let slot = slot(&cluster, &keys[0]).await;
+        if slot < 8_192 {
+            break (keys, slot);
+        }
+    };
     fill(&backend, &keys[1], "v").await;
 
     cluster.begin_move(slot, 1).await;
     for _ in 0..3 {
         assert_eq!(text(backend.get(&keys[0]).await.expect("a miss")), None);
-        let many = backend.get_many(&keys).await.expect("a miss, and perhaps a hit");
-        assert!(many[0].is_none());
+        let many = backend.get_many(&keys).await.expect("a miss and a hit");
+        let many: Vec<_> = many.into_iter().map(text).collect();
+        assert_eq!(many, [None, Some("v".to_owned())]);
         let lookup = backend.get_or_lease(&keys[0], LONG).await.expect("a miss");
         assert!(matches!(lookup, Lookup::Unleased), "{lookup:?}");
         let error = backend.delete(&keys[0]).await.expect_err("it may be on the other node");
         assert_eq!(error.kind(), ErrorKind::Other);
-        assert!(backend.delete_many(&keys[..1]).await.is_err());
+        assert!(backend.delete_many(&keys).await.is_err());
         assert!(backend.set(&keys[0], entry("new"), minute()).await.is_err());
         assert_eq!(text(backend.get(&keys[1]).await.expect("it runs")).as_deref(), Some("v"));
     }
@@ -200,16 +212,82 @@ async fn a_prefix_is_not_said_to_be_deleted_while_its_keys_may_be_on_their_way()
     let cluster = cluster(2).await;
     let backend = connected(&cluster.url()).await;
     let key = key_on(&cluster, 0).await;
-    let slot = slot(&cluster, &key).await;
-    cluster.begin_move(slot, 1).await;
+    let (slot, prefix) = (slot(&cluster, &key).await, KeyBuilder::raw("test").prefix());
 
-    let deleting = tokio::spawn({
-        let (backend, prefix) = (backend.clone(), KeyBuilder::raw("test").prefix());
-        async move { backend.delete_prefix(&prefix).await }
-    });
-    sleep(Duration::from_secs(1)).await;
-    assert!(!deleting.is_finished());
+    cluster.begin_move(slot, 1).await;
+    let error = backend.delete_prefix(&prefix).await.expect_err("it may be on its way");
+    assert_eq!(error.kind(), ErrorKind::Other);
 
     cluster.finish_move(slot, 1).await;
-    assert!(deleting.await.expect("it comes to its end").is_ok());
+    assert!(backend.delete_prefix(&prefix).await.is_ok());
+}
+
+/// While a slot is on its way to a node, what others ask that node is answered to them, though the
+/// slot's keys are asked for as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_gets_anothers_answer_while_a_slot_moves() {
+    let mut cluster = cluster(2).await;
+    cluster.add_node().await;
+    let backend = connected(&cluster.url()).await;
+    let (moving, without_slots) = (key_on(&cluster, 0).await, key_on(&cluster, 0).await);
+    cluster.begin_move(slot(&cluster, &moving).await, 1).await;
+    cluster.begin_move(slot(&cluster, &without_slots).await, 2).await;
+
+    let mut tasks = JoinSet::new();
+    for _ in 0..8 {
+        let (backend, own, gone) =
+            (backend.clone(), key_on(&cluster, 1).await, key_on(&cluster, 1).await);
+        tasks.spawn(async move {
+            for number in 0..200_u32 {
+                let value = number.to_string();
+                let lease = leased(&backend, &own).await;
+                let refused = leased(&backend, &gone).await;
+                assert!(backend.delete(&gone).await.expect("it runs"));
+                let (stored, refused) = tokio::join!(
+                    backend.fill(lease, entry(&value), minute()),
+                    backend.fill(refused, entry("old"), minute()),
+                );
+                assert_eq!(stored.expect("it runs"), Fill::Stored);
+                assert!(matches!(refused, Ok(Fill::Refused(_))), "{refused:?}");
+                let found = backend.get(&own).await.expect("it runs");
+                assert_eq!(text(found).as_deref(), Some(&*value));
+                assert!(backend.delete(&own).await.expect("it runs"));
+                assert!(!backend.delete(&own).await.expect("it runs"));
+            }
+        });
+    }
+    let asking = [moving, without_slots].map(|key| {
+        let backend = backend.clone();
+        tokio::spawn(async move {
+            loop {
+                let lookup = backend.get_or_lease(&key, LONG).await;
+                assert!(matches!(lookup, Ok(Lookup::Unleased)), "{lookup:?}");
+                assert!(backend.delete(&key).await.is_err());
+            }
+        })
+    });
+    while let Some(done) = tasks.join_next().await {
+        done.expect("nobody gets another's answer");
+    }
+    for asking in asking {
+        assert!(!asking.is_finished());
+        asking.abort();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_hangs_keeps_nobody_from_asking_the_next() {
+    let cluster = cluster(2).await;
+    let known = cluster.nodes()[0].address();
+    // The client begins with the lowest.
+    let mut lower = (1024..known.port()).rev();
+    let silent = loop {
+        let port = lower.next().expect("a free port");
+        if let Ok(listener) = TcpListener::bind((known.ip(), port)).await {
+            break listener;
+        }
+    };
+    let silent = silent.local_addr().expect("bound");
+
+    connected(&format!("redis-cluster://cache:p%40ss%3A%2F@{known}?node={silent}")).await;
 }
