@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use fred::types::cluster::ClusterRouting;
 
 /// How many slots a cluster has (Redis Cluster specification, "Key distribution model").
-const SLOTS: usize = 16_384;
+pub(crate) const SLOTS: usize = 16_384;
 
 /// Counts the answers on one connection; in a cluster it also knows when each slot had its last.
 /// The count is the clock: a request notes what it was, and asks later what came since.

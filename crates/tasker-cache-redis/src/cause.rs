@@ -34,7 +34,8 @@ causes! {
     Closed: Unavailable = "the connection was closed",
     Certificate: Unavailable = "the server's certificate was not accepted",
     Tls: Unavailable = "the TLS handshake failed",
-    NotACluster: Unavailable = "the server is not part of a cluster",
+    NotPartOfACluster: Unavailable = "the server is not part of a cluster",
+    PartOfACluster: NotReady = "the server is part of a cluster",
     NoRuntime: Unavailable = "there is no tokio runtime to connect on",
     Unreached: Unavailable = "no server could be asked",
     TimedOut: Timeout = "no answer in time",
@@ -128,7 +129,7 @@ impl Cause {
             ("The user executing the script", Cause::NoPermission),
             ("invalid password", Cause::WrongPassword),
             ("DB index is out of range", Cause::NoSuchDatabase),
-            ("This instance has cluster support disabled", Cause::NotACluster),
+            ("This instance has cluster support disabled", Cause::NotPartOfACluster),
         ];
         let message = text.split_once(' ').map_or("", |(_, message)| message.trim_start());
         if message.starts_with("Error running script") || message.starts_with("Error compiling") {
@@ -246,7 +247,7 @@ mod tests {
             (
                 ClientKind::Config,
                 "ERR This instance has cluster support disabled",
-                Cause::NotACluster,
+                Cause::NotPartOfACluster,
             ),
             (ClientKind::Protocol, "Invalid or missing cluster state.", Cause::ClusterDown),
         ];

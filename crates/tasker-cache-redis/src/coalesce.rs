@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::batch::{Answer, BATCH, Batch, Joined, Question};
 use crate::cause::Cause;
-use crate::owned::Continued;
+use crate::owned::{self, Continued};
 use crate::queue::{PATIENCE, Queue, Wanted};
 use crate::session::{Core, Session, Timed};
 
@@ -338,42 +338,34 @@ async fn mget(
 async fn pipeline(session: &Session, keys: Vec<ClientKey>) -> Result<Vec<Answer>, Cause> {
     let count = keys.len();
     let slots = session.slots(keys.iter().map(ClientKey::as_bytes));
-    let ask = |client: Timed| {
-        let keys = keys.clone();
-        async move {
-            let pipeline = client.pipeline().with_options(client.options());
-            for key in keys {
-                let _: () = pipeline.get(key).await?;
-            }
-            let mut answers: Vec<FredResult<Value>> = pipeline.try_all().await;
-            if answers.len() == count {
-                return Ok(answers);
-            }
-            // One answer for all of them: the client did not send them, or got nothing in time.
-            answers.pop().unwrap_or(Ok(Value::Null)).map(|_| Vec::new())
+    let asked = keys.clone();
+    let ask = async move |client: Timed| {
+        let pipeline = client.pipeline().with_options(client.options());
+        for key in asked {
+            let _: () = pipeline.get(key).await?;
         }
+        let mut answers: Vec<FredResult<Value>> = pipeline.try_all().await;
+        if answers.len() == count {
+            return Ok(answers);
+        }
+        // One answer for all of them: the client did not send them, or got nothing in time.
+        answers.pop().unwrap_or(Ok(Value::Null)).map(|_| Vec::new())
     };
-    let answers = match session.follow(&slots, 0, ask).await {
+    let answers = match session.request(&slots, 0, ask).await {
         Ok(answers) if answers.len() == count => answers,
         Ok(_) => return Err(session.garbled()),
         // One of them is not to be had, and the client doesn't wait for the others.
-        Err(Cause::Moving) => return Ok(one_by_one(session, keys).await),
+        Err(Cause::Moving) => {
+            let alone = keys.into_iter().map(|key| {
+                let session = session.clone();
+                async move { get(&session, key).await }
+            });
+            return Ok(owned::all(alone).await);
+        }
         Err(cause) => return Err(cause),
     };
     let answers = answers.into_iter();
     Ok(answers.map(|answer| found(session, answer.map_err(|error| Cause::of(&error)))).collect())
-}
-
-async fn one_by_one(session: &Session, keys: Vec<ClientKey>) -> Vec<Answer> {
-    let asking = keys.into_iter().map(|key| {
-        let session = session.clone();
-        tokio::spawn(async move { get(&session, key).await })
-    });
-    let mut answers = Vec::with_capacity(BATCH);
-    for asking in asking.collect::<Vec<_>>() {
-        answers.push(asking.await.unwrap_or(Err(Cause::Closed)));
-    }
-    answers
 }
 
 /// Reads what is an answer to `GET`. What no cache wrote is as good as nothing, as it is to `MGET`;

@@ -14,7 +14,7 @@ use fred::types::config::{
     Config, ConnectionConfig, Options, PerformanceConfig, TcpConfig, UnresponsiveConfig,
 };
 use tokio::task::{AbortHandle, JoinHandle};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::cause::Cause;
 use crate::{ConfigError, RedisConfig};
@@ -25,9 +25,13 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 /// The shortest time that data may stay unacknowledged on a connection.
 const MIN_USER_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How often the client may write one command: what it wrote may have been executed.
+pub(crate) const ATTEMPTS: u32 = 1;
+
 /// Everything an attempt needs; made once, from files that are read once.
 pub(crate) struct Connector {
-    config: Config,
+    /// One for each server that is known by its address.
+    configs: Vec<Config>,
     tcp: TcpConfig,
     pub(crate) connection_timeout: Duration,
     pub(crate) operation_timeout: Duration,
@@ -75,17 +79,19 @@ impl Connector {
         let (wants_tls, is_cluster) = (config.target.tls, config.target.is_cluster());
         #[cfg(feature = "rustls")]
         let tls = if config.target.tls { Some(crate::tls::configured(&config)?) } else { None };
-        let client = Config {
+        let target = config.target;
+        let configs = target.to_client().into_iter().map(|server| Config {
             fail_fast: true,
-            server: config.target.to_client(),
+            server,
             database: database.filter(|number| *number > 0),
-            username: config.target.username,
-            password: config.target.password,
+            username: target.username.clone(),
+            password: target.password.clone(),
             #[cfg(feature = "rustls")]
-            tls,
+            tls: tls.clone(),
             ..Config::default()
-        };
-        if client.uses_tls() != wants_tls {
+        });
+        let configs: Vec<Config> = configs.collect();
+        if configs.iter().any(|config| config.uses_tls() != wants_tls) {
             return Err(ConfigError::TlsNotCompiled);
         }
         let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 3);
@@ -98,7 +104,7 @@ impl Connector {
             ..TcpConfig::default()
         };
         Ok(Self {
-            config: client,
+            configs,
             tcp,
             connection_timeout: config.connection_timeout,
             operation_timeout: config.operation_timeout,
@@ -106,19 +112,27 @@ impl Connector {
         })
     }
 
-    /// How often the client may write one command. Only a cluster needs more than once, to follow
-    /// a slot that has moved.
-    pub(crate) const fn attempts(&self) -> u32 {
-        if self.is_cluster { 3 } else { 1 }
-    }
-
-    /// Connects, logs in and asks the server who it is, within `limit`.
+    /// Connects, logs in and asks the server who it is, within `limit`. Of several servers the next
+    /// is tried where one fails, or takes more than half of the time that is left.
     pub(crate) async fn connect(&self, limit: Duration) -> Result<Connected, Cause> {
-        timeout(limit, self.attempt(limit)).await.unwrap_or(Err(Cause::TimedOut))
+        let deadline = Instant::now() + limit;
+        let mut failed = Cause::TimedOut;
+        for (tried, config) in self.configs.iter().enumerate() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let share = if tried + 1 < self.configs.len() { left / 2 } else { left };
+            let attempt = timeout(share, self.attempt(config, share)).await;
+            match attempt.unwrap_or(Err(Cause::TimedOut)) {
+                Ok(connected) => return Ok(connected),
+                // What a server says tells more than that another is not there.
+                Err(_) if failed.is_reply() => {}
+                Err(cause) => failed = cause,
+            }
+        }
+        Err(failed)
     }
 
-    async fn attempt(&self, limit: Duration) -> Result<Connected, Cause> {
-        let client = self.client(limit);
+    async fn attempt(&self, config: &Config, limit: Duration) -> Result<Connected, Cause> {
+        let client = self.client(config, limit);
         let mut task = None;
         tokio::select! {
             // The first poll of this one subscribes to the news that the other one makes.
@@ -142,16 +156,11 @@ impl Connector {
         Ok(Connected { client, task, server })
     }
 
-    fn client(&self, limit: Duration) -> Client {
-        // Nodes are asked one after the other for the others, and one that hangs has its share.
-        let share = match u32::try_from(self.config.server.hosts().len()) {
-            Ok(nodes @ 2..) => limit / (nodes + 1),
-            _ => limit,
-        };
+    fn client(&self, config: &Config, limit: Duration) -> Client {
         let connection = ConnectionConfig {
-            connection_timeout: share,
-            internal_command_timeout: share,
-            max_command_attempts: self.attempts(),
+            connection_timeout: limit,
+            internal_command_timeout: limit,
+            max_command_attempts: ATTEMPTS,
             // None: to follow an `ASK`, the client says `ASKING` in between other questions, and
             // takes the answer to one of those for the answer to that. After a `MOVED` it learns
             // where the slots are before it gives up, so that to ask again helps.
@@ -166,7 +175,7 @@ impl Connector {
             default_command_timeout: self.operation_timeout,
             ..PerformanceConfig::default()
         };
-        Client::new(self.config.clone(), Some(performance), Some(connection), None)
+        Client::new(config.clone(), Some(performance), Some(connection), None)
     }
 }
 

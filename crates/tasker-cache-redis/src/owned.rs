@@ -46,6 +46,20 @@ impl<T: Send + 'static> Drop for Continued<T> {
     }
 }
 
+/// Runs all at once, each in a task of its own; returns what they return, in order.
+pub(crate) async fn all<T, F>(work: impl Iterator<Item = F>) -> Vec<Result<T, Cause>>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Cause>> + Send + 'static,
+{
+    let tasks: Vec<_> = work.map(tokio::spawn).collect();
+    let mut results = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        results.push(task.await.unwrap_or(Err(Cause::Closed)));
+    }
+    results
+}
+
 /// Runs a write in a task of its own: its caller can't drop it, nor delay it by not polling.
 ///
 /// `unclaimed` gets the answer if the caller has gone by then.

@@ -20,9 +20,6 @@ const CHUNK: usize = 512;
 /// How many operation timeouts a whole prefix may take; a page has one for itself.
 const WHOLE: u32 = 120;
 
-/// How often a cluster is looked through whose slots were not where they were thought to be.
-const PASSES: usize = 2;
-
 /// Deletes keys; returns how many there were.
 pub(crate) async fn unlink(session: &Session, keys: Vec<ClientKey>) -> Result<u64, Cause> {
     if session.core.is_cluster() {
@@ -94,20 +91,19 @@ fn count(session: &Session, answer: &Value) -> Result<u64, Cause> {
 pub(crate) async fn delete(session: &Session, prefix: &str) -> Result<u64, Cause> {
     let timeout = session.core.link.connector().operation_timeout;
     let end = Instant::now() + timeout.saturating_mul(WHOLE);
-    let mut deleted = unlink(session, vec![ClientKey::from(prefix)]).await?;
-    for _ in 0..PASSES {
-        let (found, saw_all) = pass(session, prefix, end).await?;
-        deleted += found;
-        if saw_all {
-            return Ok(deleted);
-        }
-        let session = within(session, end)?;
-        timeout_at(session.deadline, session.live.client.sync_cluster())
-            .await
-            .map_err(|_| Cause::TimedOut)?
-            .map_err(|error| Cause::of(&error))?;
+    let itself = unlink(session, vec![ClientKey::from(prefix)]).await?;
+    let (first, saw_all) = pass(session, prefix, end).await?;
+    if saw_all {
+        return Ok(itself + first);
     }
-    Err(Cause::Moving)
+    // Either a slot is moving, or the client has not heard that one has moved.
+    let learning = within(session, end)?;
+    timeout_at(learning.deadline, learning.live.client.sync_cluster())
+        .await
+        .map_err(|_| Cause::TimedOut)?
+        .map_err(|error| Cause::of(&error))?;
+    let (second, saw_all) = pass(session, prefix, end).await?;
+    if saw_all { Ok(itself + first + second) } else { Err(Cause::Moving) }
 }
 
 /// Deletes what a prefix covers on each primary that the client knows; tells how many keys that

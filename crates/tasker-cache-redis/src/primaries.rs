@@ -8,13 +8,16 @@ use fred::types::cluster::ClusterRouting;
 use fred::types::config::Server;
 use tasker_cache_core::Nonce;
 
+use crate::answers::SLOTS;
 use crate::cause::Cause;
+use crate::owned;
 use crate::session::{Session, Timed};
 
 /// First and last slot.
 type Range = (u16, u16);
 
 /// A primary of a cluster and its slots, or the only server, which needs no name.
+#[derive(Clone)]
 pub(crate) struct Primary {
     server: Option<Server>,
     slots: Vec<Range>,
@@ -96,14 +99,18 @@ pub(crate) async fn states(
     session: &Session,
     primaries: &[Primary],
 ) -> Result<Option<Vec<State>>, Cause> {
-    let mut states = Vec::new();
-    for primary in primaries {
-        let Some(state) = primary.state(session).await? else {
-            return Ok(None);
-        };
-        states.push(state);
-    }
-    Ok(Some(states).filter(|states| !states.is_empty()))
+    let asking = primaries.iter().cloned().map(|primary| {
+        let session = session.clone();
+        async move { primary.state(&session).await }
+    });
+    let told: Option<Vec<State>> =
+        owned::all(asking).await.into_iter().collect::<Result<_, _>>()?;
+    let all = |states: &Vec<State>| {
+        let ranges = states.iter().flat_map(|state| &state.slots);
+        let count: usize = ranges.map(|(first, last)| usize::from(last - first) + 1).sum();
+        count == SLOTS || !session.core.is_cluster()
+    };
+    Ok(told.filter(all))
 }
 
 /// Reads the answer to `CLUSTER NODES` ("Serialization format" in its documentation): the line of
@@ -111,7 +118,7 @@ pub(crate) async fn states(
 fn state_in(nodes: &str) -> Option<State> {
     const FLAGS: usize = 2;
     const EPOCH: usize = 6;
-    const SLOTS: usize = 8;
+    const RANGES: usize = 8;
     let is_own = |words: &Vec<&str>| {
         words.get(FLAGS).is_some_and(|flags| flags.split(',').any(|flag| flag == "myself"))
     };
@@ -119,9 +126,10 @@ fn state_in(nodes: &str) -> Option<State> {
     let epoch = own.get(EPOCH)?.parse().ok()?;
     let range = |slots: &&str| {
         let (first, last) = slots.split_once('-').unwrap_or((slots, slots));
-        Some((first.parse().ok()?, last.parse().ok()?))
+        let range: Range = (first.parse().ok()?, last.parse().ok()?);
+        (range.0 <= range.1).then_some(range)
     };
-    let slots = own.iter().skip(SLOTS).map(range).collect::<Option<_>>()?;
+    let slots = own.iter().skip(RANGES).map(range).collect::<Option<_>>()?;
     Some(State { slots, epoch })
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fred::clients::{Client, WithOptions};
+use fred::error::Error as ClientError;
 use fred::interfaces::{ClientLike, ClusterInterface, FredResult, LuaInterface};
 use fred::types::config::{Options, Server};
 use fred::types::{Key as ClientKey, Resp3Frame, Value};
@@ -14,9 +15,10 @@ use tokio::time::Instant;
 
 use crate::cause::Cause;
 use crate::coalesce::Reads;
-use crate::connect::Connector;
+use crate::connect::{ATTEMPTS, Connector};
 use crate::gate::{Gate, MAX_BYTES};
 use crate::link::{Link, Live};
+use crate::owned;
 use crate::primaries::Primary;
 use crate::scripts::Script;
 
@@ -165,13 +167,13 @@ impl Session {
         let before = self.live.answers.count();
         let timed = self.live.client.with_options(&Options {
             timeout: Some(left),
-            max_attempts: Some(self.core.link.connector().attempts()),
+            max_attempts: Some(ATTEMPTS),
             fail_fast: true,
             cluster_node: node,
             ..Options::default()
         });
         // Boxed: the client's future takes thousands of bytes, and all around it would be as large.
-        let answer = Box::pin(request(timed)).await.map_err(|error| Cause::of(&error));
+        let answer = Box::pin(request(timed)).await.map_err(|error| self.cause(&error));
         match answer.as_ref().err() {
             None => self.live.answers.note(slots),
             Some(cause) if cause.is_reply() => self.live.answers.note(slots),
@@ -185,6 +187,14 @@ impl Session {
             Some(_) => {}
         }
         answer
+    }
+
+    /// Tells what an error of the client means. Where keys have no slots, none can move.
+    fn cause(&self, error: &ClientError) -> Cause {
+        match Cause::of(error) {
+            Cause::Moving if !self.core.is_cluster() => Cause::PartOfACluster,
+            cause => cause,
+        }
     }
 
     /// Tells whether no answer within this time may say something of the connection: not if it is
@@ -257,11 +267,13 @@ impl Session {
 
     /// Makes a round trip to each server that only this question can have caused.
     pub(crate) async fn ping(&self) -> Result<(), Cause> {
-        let primaries = Primary::all(self);
-        for primary in &primaries {
-            primary.ping(self).await?;
-        }
-        if primaries.is_empty() { Err(Cause::ClusterDown) } else { Ok(()) }
+        let session = self.clone();
+        let pings = Primary::all(self).into_iter().map(|primary| {
+            let session = session.clone();
+            async move { primary.ping(&session).await }
+        });
+        let answers = owned::all(pings).await;
+        if answers.is_empty() { Err(Cause::ClusterDown) } else { answers.into_iter().collect() }
     }
 }
 

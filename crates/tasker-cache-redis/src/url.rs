@@ -87,22 +87,29 @@ impl Target {
         matches!(self.servers, Servers::Cluster(_))
     }
 
-    /// Returns the servers as the client wants them.
-    pub(crate) fn to_client(&self) -> ServerConfig {
-        let all = |nodes: &[Node]| nodes.iter().map(Node::to_client).collect();
+    /// Returns the servers as the client wants them: each node of a cluster and each Sentinel by
+    /// itself, as one is enough to find the others. The client would wait for each in turn, in an
+    /// order of its own.
+    pub(crate) fn to_client(&self) -> Vec<ServerConfig> {
         match &self.servers {
-            Servers::One(node) => ServerConfig::Centralized { server: node.to_client() },
-            Servers::Cluster(nodes) => ServerConfig::Clustered {
-                hosts: all(nodes),
-                policy: ClusterDiscoveryPolicy::ConfigEndpoint,
-            },
-            Servers::Sentinel { nodes, service, user, password } => ServerConfig::Sentinel {
-                hosts: all(nodes),
-                service_name: service.clone(),
-                username: user.clone(),
-                password: password.clone(),
-            },
-            Servers::Socket(path) => ServerConfig::Unix { path: path.clone() },
+            Servers::One(node) => vec![ServerConfig::Centralized { server: node.to_client() }],
+            Servers::Cluster(nodes) => {
+                let cluster = |node: &Node| ServerConfig::Clustered {
+                    hosts: vec![node.to_client()],
+                    policy: ClusterDiscoveryPolicy::ConfigEndpoint,
+                };
+                nodes.iter().map(cluster).collect()
+            }
+            Servers::Sentinel { nodes, service, user, password } => {
+                let sentinel = |node: &Node| ServerConfig::Sentinel {
+                    hosts: vec![node.to_client()],
+                    service_name: service.clone(),
+                    username: user.clone(),
+                    password: password.clone(),
+                };
+                nodes.iter().map(sentinel).collect()
+            }
+            Servers::Socket(path) => vec![ServerConfig::Unix { path: path.clone() }],
         }
     }
 }

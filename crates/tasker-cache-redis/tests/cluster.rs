@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -115,6 +116,21 @@ async fn without_a_node_calls_fail_at_once_until_it_is_back() {
 
     cluster.nodes()[1].restart().await;
     eventually("it is used", || async { backend.get(&key).await.is_ok() }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_taken_for_a_server_alone_is_not_ready_for_that() {
+    let cluster = cluster(2).await;
+    let backend = connected(&cluster.nodes()[0].url()).await;
+    let key = key_on(&cluster, 1).await;
+
+    let errors = [backend.get(&key).await.err(), backend.delete(&key).await.err()];
+
+    for error in errors.map(|error| error.expect("it is on the other node")) {
+        assert_eq!(error.kind(), ErrorKind::NotReady);
+        let cause = error.source().expect("a cause").to_string();
+        assert_eq!(cause, "the server is part of a cluster");
+    }
 }
 
 /// Fills a key that nothing is stored under.
