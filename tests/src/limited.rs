@@ -11,30 +11,30 @@ use tasker_cache_core::{
 
 use crate::sim::Sim;
 
-/// A simulated store without prefixes, or with a key that nobody may delete.
+/// A simulated store without prefixes, or with keys that nobody may delete.
 #[derive(Clone, Debug)]
 pub struct Limited {
     store: Sim,
     can_delete_prefix: bool,
-    locked: Option<Key>,
+    locked: Vec<Key>,
 }
 
 impl Limited {
     /// Makes a store whose prefixes can't be deleted.
     #[must_use]
     pub fn to_keys(store: Sim) -> Self {
-        Self { store, can_delete_prefix: false, locked: None }
+        Self { store, can_delete_prefix: false, locked: Vec::new() }
     }
 
-    /// Makes a store that refuses to delete one key.
+    /// Makes a store that refuses to delete these keys.
     #[must_use]
-    pub fn but_for(key: Key, store: Sim) -> Self {
-        Self { store, can_delete_prefix: true, locked: Some(key) }
+    pub fn but_for(locked: Vec<Key>, store: Sim) -> Self {
+        Self { store, can_delete_prefix: true, locked }
     }
 
     fn check(&self, keys: &[Key]) -> Result<()> {
         let denied = Error::new(ErrorKind::PermissionDenied, Operation::Delete, "sim");
-        let is_locked = self.locked.as_ref().is_some_and(|locked| keys.contains(locked));
+        let is_locked = self.locked.iter().any(|locked| keys.contains(locked));
         if is_locked { Err(denied) } else { Ok(()) }
     }
 }

@@ -100,25 +100,39 @@ fn an_invalidation_during_a_put_wins() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_key_that_cant_be_deleted_holds_up_no_other() {
+/// Invalidates keys that can't be deleted, and after them others, while the store is away; waits
+/// until all of these have been.
+async fn assert_others_are_replayed(locked: usize) {
     let store = Sim::new(1, Weather::CALM);
-    let key = numbers(&cache_over(store.clone())).key("locked");
-    let cache = cache_over(Limited::but_for(key, store.clone()));
+    let keys = numbers(&cache_over(store.clone()));
+    let keys = (0..locked).map(|key| keys.key(format!("locked-{key}"))).collect();
+    let cache = cache_over(Limited::but_for(keys, store.clone()));
     let region = numbers(&cache);
     store.reachable(false);
     for _ in 0..2 {
         cache.health_check().await;
     }
-    region.invalidate("locked").await;
+    for key in 0..locked {
+        region.invalidate(format!("locked-{key}")).await;
+    }
     for key in 0..1_000 {
         region.invalidate(key).await;
     }
     store.reachable(true);
 
-    until("the replay", || cache.status().pending.keys == 1).await;
+    until("the replay", || cache.status().pending.keys == locked).await;
     until("the circuit", || cache.circuit_state() == Some(CircuitState::Closed)).await;
 
-    load(&region, "locked", 1, Duration::ZERO).await;
-    assert_eq!(region.get("locked").await, None, "it stays bypassed");
+    load(&region, "locked-0", 1, Duration::ZERO).await;
+    assert_eq!(region.get("locked-0").await, None, "it stays bypassed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_cant_be_deleted_holds_up_no_other() {
+    assert_others_are_replayed(1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_keys_that_cant_be_deleted_hold_up_no_other() {
+    assert_others_are_replayed(300).await;
 }

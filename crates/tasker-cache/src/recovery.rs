@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tasker_cache_breaker::{CircuitBreaker, CircuitState, Permit};
-use tasker_cache_core::{Backend, ErrorKind, Result};
+use tasker_cache_core::{Backend, ErrorKind, Key, Result};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::inner::Inner;
-use crate::ledger::{Snapshot, Target};
+use crate::ledger::{Snapshot, Target, Token};
 use crate::status;
 use crate::targets;
 
@@ -54,6 +54,8 @@ pub(crate) struct Recovery {
     /// How many keys the next request deletes: less after a failure, so that a backend which
     /// deletes them one by one gets on too.
     batch: AtomicUsize,
+    /// How many keys, from the oldest, the next round leaves for its end: they were declined.
+    declined: AtomicUsize,
 }
 
 const NOBODY: u64 = 0;
@@ -75,6 +77,7 @@ impl Default for Recovery {
             calls: AtomicU32::new(0),
             duty: Mutex::default(),
             batch: AtomicUsize::new(LARGEST_BATCH),
+            declined: AtomicUsize::new(0),
         }
     }
 }
@@ -290,13 +293,30 @@ async fn recorded<T>(cache: &Inner, replay: impl Future<Output = Result<T>>) -> 
     done
 }
 
-/// Deletes what is pending, batch by batch, until the backend fails; tells whether that was all.
-/// A key that the backend declines for itself stays pending, and holds up no other.
+/// Deletes what is pending until the backend fails; tells whether that was all.
 async fn replay_keys(cache: &Inner, work: &Snapshot) -> Result<bool> {
+    let known = cache.recovery.declined.swap(0, Ordering::Relaxed).min(work.keys.len());
+    let (old, young) = work.keys.split_at(known);
+    let of_young = replay_some(cache, young, work.upto, MOST_DECLINED).await?;
+    if of_young == MOST_DECLINED {
+        cache.recovery.declined.store(known + of_young, Ordering::Relaxed);
+        return Ok(false);
+    }
+    let most = MOST_DECLINED - of_young;
+    let of_old = replay_some(cache, old, work.upto, most).await?;
+    if of_old == most {
+        cache.recovery.declined.store(of_old, Ordering::Relaxed);
+    }
+    Ok(of_young + of_old == 0)
+}
+
+/// Deletes keys, batch by batch, until so many have been declined; tells how many were. A key that
+/// the backend declines for itself stays pending, and holds up no other.
+async fn replay_some(cache: &Inner, keys: &[Key], upto: Token, most: usize) -> Result<usize> {
     let mut declined = 0;
     let batch = &cache.recovery.batch;
-    let mut rest = work.keys.as_slice();
-    while !rest.is_empty() {
+    let mut rest = keys;
+    while !rest.is_empty() && declined < most {
         let size = batch.load(Ordering::Relaxed);
         let (keys, later) = rest.split_at(size.min(rest.len()));
         if let Err(error) = cache.bare.delete_many(keys).await {
@@ -309,18 +329,15 @@ async fn replay_keys(cache: &Inner, work: &Snapshot) -> Result<bool> {
                 declined += 1;
                 rest = later;
             }
-            if declined >= MOST_DECLINED {
-                return Ok(false);
-            }
             continue;
         }
         batch.store((size * 2).min(LARGEST_BATCH), Ordering::Relaxed);
         for key in keys {
-            cache.ledger.clear(&Target::Key(key.clone()), work.upto);
+            cache.ledger.clear(&Target::Key(key.clone()), upto);
         }
         rest = later;
     }
-    Ok(declined == 0)
+    Ok(declined)
 }
 
 /// Deletes what can be; tells whether nothing failed.
