@@ -132,7 +132,8 @@ impl Wanted {
 }
 
 /// A task that lets leave what waits for too long, and ends what nobody took in time: a sender may
-/// wait behind a task that keeps its thread. One clock for all reads of a queue costs a fraction of one for each.
+/// wait behind a task that keeps its thread. One clock for all reads of a queue costs a fraction of
+/// one for each.
 struct Watch {
     core: Weak<Core>,
     runtime: Handle,

@@ -1,4 +1,4 @@
-//! The servers that hold keys, asked one by one: the primaries of a cluster, or the only one.
+//! The servers that hold keys, each by itself: the primaries of a cluster, or the only one.
 
 use std::collections::BTreeMap;
 
