@@ -105,12 +105,12 @@ pub(crate) async fn states(
     });
     let told: Option<Vec<State>> =
         owned::all(asking).await.into_iter().collect::<Result<_, _>>()?;
-    let all = |states: &Vec<State>| {
-        let ranges = states.iter().flat_map(|state| &state.slots);
-        let count: usize = ranges.map(|(first, last)| usize::from(last - first) + 1).sum();
-        count == SLOTS || !session.core.is_cluster()
-    };
-    Ok(told.filter(all))
+    Ok(told.filter(|states| !session.core.is_cluster() || have_all_slots(states)))
+}
+
+fn have_all_slots(states: &[State]) -> bool {
+    let ranges = states.iter().flat_map(|state| &state.slots);
+    ranges.map(|(first, last)| usize::from(last - first) + 1).sum::<usize>() == SLOTS
 }
 
 /// Reads the answer to `CLUSTER NODES` ("Serialization format" in its documentation): the line of
@@ -136,6 +136,16 @@ fn state_in(nodes: &str) -> Option<State> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slot_that_is_nobodys_is_missed() {
+        let state = |slots| State { slots, epoch: 1 };
+        let first = || state(vec![(0, 8_000), (8_002, 8_191)]);
+
+        assert!(have_all_slots(&[first(), state(vec![(8_001, 8_001), (8_192, 16_383)])]));
+        assert!(!have_all_slots(&[first(), state(vec![(8_192, 16_383)])]));
+        assert!(!have_all_slots(&[]));
+    }
 
     #[test]
     fn a_node_tells_its_own_slots_if_none_is_on_its_way() {
