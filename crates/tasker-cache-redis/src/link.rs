@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use fred::clients::Client;
+use fred::interfaces::{ClientLike, FredResult};
+use fred::types::config::Options;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
@@ -27,6 +29,10 @@ const FULL_ATTEMPT_EACH: u32 = 4;
 
 /// By how much a step may be late before another runtime takes over from one that stands still.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long an answer takes until somebody sees to it that its question has left; far less than
+/// what would be noticed, and on most networks more than an answer takes.
+pub(crate) const PUSH: Duration = Duration::from_millis(4);
 
 /// A connection that lived for less is tried again with a pause only.
 const STABLE: Duration = Duration::from_secs(1);
@@ -113,11 +119,31 @@ pub(crate) struct Live {
     pub(crate) leases_by_script: AtomicBool,
     /// Set while somebody checks that answers still fit their questions.
     pub(crate) checking: AtomicBool,
+    /// Set while somebody sees to it that nothing stays in the client.
+    pushing: AtomicBool,
 }
 
 impl Live {
     pub(crate) fn is_over(&self) -> bool {
         self.task.is_finished()
+    }
+
+    /// Makes the client send all that it has, in a task.
+    ///
+    /// While there is more to come, a client of a cluster (fred 10.1) holds back what it has for
+    /// a node. If what comes is nothing to send, as a redirection that is not followed or a
+    /// request that was given up, then what it has stays until somebody asks the next question. A
+    /// ping is one, and makes it send at once to all nodes.
+    pub(crate) fn push(self: &Arc<Self>) {
+        if self.pushing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let live = Arc::clone(self);
+        self.runtime.spawn(async move {
+            let options = Options { timeout: Some(PUSH), fail_fast: true, ..Options::default() };
+            let _: FredResult<()> = live.client.with_options(&options).ping(None).await;
+            live.pushing.store(false, Ordering::Release);
+        });
     }
 }
 
@@ -259,6 +285,7 @@ async fn supervise(
                     answers: Answers::new(connector.is_cluster),
                     leases_by_script: AtomicBool::new(false),
                     checking: AtomicBool::new(false),
+                    pushing: AtomicBool::new(false),
                 })));
                 connected.task.ended().await;
                 tracing::debug!(target: TARGET, "Connection to the server is lost");

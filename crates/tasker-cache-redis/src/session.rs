@@ -1,5 +1,6 @@
 //! What all operations share: the link, the gate, the budget of a call.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,13 +12,13 @@ use fred::types::config::{Options, Server};
 use fred::types::{Key as ClientKey, Resp3Frame, Value};
 use fred::util::redis_keyslot;
 use tasker_cache_core::{Bytes, Entry, Limits, Ttl};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::cause::Cause;
 use crate::coalesce::Reads;
 use crate::connect::{ATTEMPTS, Connector};
 use crate::gate::{Gate, MAX_BYTES};
-use crate::link::{Link, Live};
+use crate::link::{Link, Live, PUSH};
 use crate::owned;
 use crate::primaries::Primary;
 use crate::scripts::Script;
@@ -173,7 +174,8 @@ impl Session {
             ..Options::default()
         });
         // Boxed: the client's future takes thousands of bytes, and all around it would be as large.
-        let answer = Box::pin(request(timed)).await.map_err(|error| self.cause(&error));
+        let answer = self.pushed(Box::pin(request(timed))).await;
+        let answer = answer.map_err(|error| self.cause(&error));
         match answer.as_ref().err() {
             None => self.live.answers.note(slots),
             Some(cause) if cause.is_reply() => self.live.answers.note(slots),
@@ -187,6 +189,17 @@ impl Session {
             Some(_) => {}
         }
         answer
+    }
+
+    /// Waits for an answer of a cluster, and sees to it that its question leaves.
+    async fn pushed<T>(&self, mut answer: Pin<Box<impl Future<Output = T>>>) -> T {
+        while self.core.is_cluster() {
+            match timeout(PUSH, answer.as_mut()).await {
+                Ok(answer) => return answer,
+                Err(_) => self.live.push(),
+            }
+        }
+        answer.await
     }
 
     /// Tells what an error of the client means. Where keys have no slots, none can move.

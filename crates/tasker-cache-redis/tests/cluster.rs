@@ -41,6 +41,19 @@ async fn key_on(cluster: &RedisCluster, node: usize) -> Key {
     }
 }
 
+/// So many keys of one slot, which is on the first of two nodes.
+async fn keys_of_a_slot(cluster: &RedisCluster, count: usize) -> (Vec<Key>, u16) {
+    loop {
+        // What stands between braces decides on the slot.
+        let tagged = KeyBuilder::raw(&format!("{{{}}}", fastrand::u64(..)));
+        let keys: Vec<_> = (0..count).map(|number| tagged.clone().segment(number).key()).collect();
+        let slot = slot(cluster, &keys[0]).await;
+        if slot < 8_192 {
+            return (keys, slot);
+        }
+    }
+}
+
 /// Reads a key again and again, in several tasks: a read that leaves together with one that gets no
 /// answer gets none either. Counts the answers.
 fn reading(backend: &Redis, key: &Key) -> (Arc<AtomicU64>, JoinSet<()>) {
@@ -153,15 +166,7 @@ async fn fill(backend: &Redis, key: &Key, value: &str) {
 async fn a_key_whose_slot_moves_is_missed_not_filled_and_never_said_to_be_deleted() {
     let cluster = cluster(2).await;
     let backend = connected(&cluster.url()).await;
-    // What stands between braces decides on the slot.
-    let (keys, slot) = loop {
-        let tagged = KeyBuilder::raw(&format!("{{{}}}", fastrand::u64(..)));
-        let keys = [tagged.clone().segment("absent").key(), tagged.segment("present").key()];
-        let slot = slot(&cluster, &keys[0]).await;
-        if slot < 8_192 {
-            break (keys, slot);
-        }
-    };
+    let (keys, slot) = keys_of_a_slot(&cluster, 2).await;
     fill(&backend, &keys[1], "v").await;
 
     cluster.begin_move(slot, 1).await;
@@ -296,6 +301,23 @@ async fn nobody_gets_anothers_answer_while_a_slot_moves() {
     for asking in asking {
         assert!(!asking.is_finished());
         asking.abort();
+    }
+}
+
+/// A redirection that is not followed is nothing to send, and the client has held back for it what
+/// others ask.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_question_stays_in_the_client_while_a_slot_moves() {
+    let cluster = cluster(2).await;
+    let backend = connected(&cluster.url()).await;
+    let (mut keys, slot) = keys_of_a_slot(&cluster, 8).await;
+    for _ in 0..8 {
+        keys.push(key_on(&cluster, 1).await);
+    }
+    cluster.begin_move(slot, 1).await;
+
+    for _ in 0..1_000 {
+        assert!(texts(backend.get_many(&keys).await).iter().all(Option::is_none));
     }
 }
 
