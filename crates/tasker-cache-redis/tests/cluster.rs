@@ -330,3 +330,65 @@ async fn a_node_that_hangs_keeps_nobody_from_asking_the_next() {
 
     connected(&format!("redis-cluster://cache:p%40ss%3A%2F@{in_front}?node={known}")).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_takes_over_is_used() {
+    let mut cluster = cluster(2).await;
+    cluster.add_replica(0).await;
+    let backend = connected(&cluster.url()).await;
+    let key = key_on(&cluster, 0).await;
+    cluster.nodes()[0].kill().await;
+    eventually("it is missed", || async { backend.get(&key).await.is_err() }).await;
+
+    cluster.take_over(2).await;
+    eventually("its replica is used", || async { backend.get(&key).await.is_ok() }).await;
+
+    fill(&backend, &key, "v").await;
+    assert!(backend.delete(&key).await.expect("it runs"));
+    assert!(backend.delete_prefix(&KeyBuilder::raw("test").prefix()).await.is_ok());
+}
+
+/// Stores, reads and deletes what is under a key until a call fails, and counts the rounds.
+async fn store_and_delete(backend: &Redis, key: &Key, rounds: &AtomicU64) -> Result<()> {
+    loop {
+        let value = rounds.fetch_add(1, Ordering::Relaxed).to_string();
+        backend.set(key, entry(&value), minute()).await?;
+        assert_eq!(text(backend.get(key).await?), Some(value));
+        assert!(backend.delete(key).await?);
+        assert_eq!(text(backend.get(key).await?), None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_was_acknowledged_is_lost_when_a_primary_hands_over() {
+    let mut cluster = cluster(2).await;
+    cluster.add_replica(0).await;
+    let backend = connected(&cluster.url()).await;
+    let rounds = Arc::new(AtomicU64::new(0));
+    let mut tasks = JoinSet::new();
+    for _ in 0..8 {
+        let (backend, rounds) = (backend.clone(), Arc::clone(&rounds));
+        tasks.spawn(async move {
+            loop {
+                // Of a call that fails nobody knows what it did to its key.
+                let key = common::key("k");
+                let failed = store_and_delete(&backend, &key, &rounds).await;
+                assert!(failed.is_err());
+                sleep(Duration::from_millis(1)).await;
+            }
+        });
+    }
+
+    for to in [2, 0] {
+        let begun = rounds.load(Ordering::Relaxed);
+        eventually("it runs", || async { rounds.load(Ordering::Relaxed) > begun + 100 }).await;
+
+        cluster.hand_over(to).await;
+
+        let handed_over = rounds.load(Ordering::Relaxed);
+        eventually("it runs", || async { rounds.load(Ordering::Relaxed) > handed_over + 1000 })
+            .await;
+    }
+
+    assert!(tasks.try_join_next().is_none());
+}

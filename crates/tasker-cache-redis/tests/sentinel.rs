@@ -4,7 +4,7 @@ mod common;
 
 use common::{connected, entry, eventually, key, minute, text};
 use tasker_cache_core::Backend;
-use tasker_cache_testkit::server::RedisSentinel;
+use tasker_cache_testkit::server::{RedisSentinel, RedisServer};
 
 #[tokio::test]
 async fn the_primary_is_found_through_any_of_its_sentinels() {
@@ -16,6 +16,21 @@ async fn the_primary_is_found_through_any_of_its_sentinels() {
     let command = ["EXISTS", key.as_str()];
     assert_eq!(watched.servers().primary().command(&command).await.integer(), Some(1));
     assert_eq!(text(backend.get(&key).await.expect("an answer")).as_deref(), Some("value"));
+}
+
+#[tokio::test]
+async fn a_user_who_may_do_no_more_than_must_be_is_enough() {
+    let rules = common::minimal_acl_behind_sentinels();
+    let builder = RedisServer::builder().password("secret").user("cache", "p@ss:/", rules);
+    let watched = RedisSentinel::start_with(1, builder).await;
+    let (backend, key) = (connected(&watched.url()).await, key("found"));
+
+    backend.set(&key, entry("value"), minute()).await.expect("a primary that takes it");
+    watched.servers().in_sync().await;
+    watched.fail_over().await;
+
+    eventually("the new primary is found", async || backend.ping().await.is_ok()).await;
+    assert!(backend.delete(&key).await.expect("the new primary takes it"));
 }
 
 #[tokio::test]

@@ -71,6 +71,26 @@ async fn a_slot_moves_with_what_is_in_it_to_a_node_that_was_added() {
 }
 
 #[tokio::test]
+async fn a_replica_in_a_cluster_takes_over_with_and_without_its_primary() {
+    // Not by itself: nobody takes the one that is killed for dead.
+    let builder = plain().password("p@ss").arg("--cluster-node-timeout").arg("600000");
+    let mut cluster = RedisCluster::start_with(3, builder).await;
+    assert!(cluster.nodes()[2].command(&["SET", "key", "value"]).await.is_ok());
+    cluster.add_replica(2).await;
+
+    cluster.hand_over(3).await;
+    assert!(cluster.nodes()[3].command(&["SET", "key", "other"]).await.is_ok());
+    let handed_over = cluster.nodes()[2].command(&["GET", "key"]).await;
+    assert!(handed_over.text().expect("words").starts_with("MOVED "), "{handed_over}");
+
+    cluster.hand_over(2).await;
+    cluster.nodes()[2].kill().await;
+    cluster.take_over(3).await;
+    let kept = cluster.nodes()[3].command(&["GET", "key"]).await;
+    assert_eq!(kept.text(), Some("other"));
+}
+
+#[tokio::test]
 async fn a_replica_has_what_its_primary_has() {
     let pair = RedisReplicas::start_with(plain().password("p@ss")).await;
     assert!(pair.primary().command(&["SET", "key", "value"]).await.is_ok());

@@ -80,10 +80,19 @@ pub(crate) fn minimal_acl() -> String {
 
 /// What such a user must be allowed in a cluster, out of the README.
 pub(crate) fn minimal_acl_of_a_cluster() -> String {
+    format!("{} {}", minimal_acl(), wanted_besides("A cluster"))
+}
+
+/// What such a user must be allowed on servers that sentinels watch, out of the README.
+pub(crate) fn minimal_acl_behind_sentinels() -> String {
+    format!("{} {}", minimal_acl(), wanted_besides("a server behind Sentinels"))
+}
+
+fn wanted_besides(by: &str) -> &'static str {
     let readme = include_str!("../../README.md");
     let line = readme.lines().find(|line| line.starts_with("A cluster wants")).expect("the line");
-    let commands = line.split('`').nth(1).expect("the commands");
-    format!("{} {commands}", minimal_acl())
+    let (_, commands) = line.split_once(by).expect("who wants it");
+    commands.split('`').nth(1).expect("the commands")
 }
 
 /// Runs a command on whichever node of a cluster has its key.

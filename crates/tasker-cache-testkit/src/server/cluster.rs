@@ -1,14 +1,20 @@
-//! A Redis Cluster of primaries.
+//! A Redis Cluster: primaries, and replicas where wanted.
 
 use std::iter;
 
 use crate::server::patience::{PATIENCE, until};
+use crate::server::replicas::in_sync;
 use crate::server::{RedisBuilder, RedisServer, Reply, StartError};
 
 /// How many slots a cluster has (Redis Cluster specification, "Key distribution model").
 const SLOTS: usize = 16_384;
 
-/// A running cluster: some primaries that share the slots evenly, without replicas.
+/// Which word of a line of `CLUSTER NODES` tells what a node is, and where its slots begin.
+const FLAGS: usize = 2;
+const SLOT_RANGES: usize = 8;
+
+/// A running cluster: some primaries that share the slots evenly, without replicas until some are
+/// [added](Self::add_replica).
 ///
 /// A node is killed, paused and restarted like any server; it knows its cluster again when it
 /// is back. While one is gone the others refuse every command after two seconds, as clusters do
@@ -132,6 +138,83 @@ impl RedisCluster {
         Ok(())
     }
 
+    /// Starts a replica of the node with this number, and waits until it has all that is stored
+    /// there. It is the last of the [nodes](Self::nodes).
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start), and if there is no such node.
+    ///
+    /// ```no_run
+    /// # async fn example() {
+    /// # use tasker_cache_testkit::server::RedisCluster;
+    /// let mut cluster = RedisCluster::start(3).await;
+    /// cluster.add_replica(0).await;
+    /// cluster.nodes()[0].kill().await;
+    /// cluster.take_over(3).await;
+    /// # }
+    /// ```
+    pub async fn add_replica(&mut self, of: usize) {
+        self.try_add_replica(of).await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    async fn try_add_replica(&mut self, of: usize) -> Result<(), StartError> {
+        self.try_add_node().await?;
+        let (primary, replica) = (&self.nodes[of], &self.nodes[self.nodes.len() - 1]);
+        accepted(replica, &["CLUSTER", "REPLICATE", &name(primary).await]).await?;
+        in_sync(primary, replica).await;
+        Ok(())
+    }
+
+    /// Makes the replica with this number the primary of its primary's slots, with the consent of
+    /// that one: nothing that was acknowledged is lost (`CLUSTER FAILOVER`).
+    ///
+    /// # Panics
+    ///
+    /// If that node is no replica, or if it takes more than 20 s.
+    pub async fn hand_over(&self, to: usize) {
+        // One that has not heard that this is a replica doesn't agree, and says nothing.
+        self.everybody_knows(to, |words| words[FLAGS].contains("slave")).await;
+        self.fail_over(to, &["CLUSTER", "FAILOVER"]).await;
+    }
+
+    /// Makes the replica with this number the primary of its primary's slots, whoever agrees: with
+    /// what it has (`CLUSTER FAILOVER TAKEOVER`).
+    ///
+    /// # Panics
+    ///
+    /// As [`hand_over`](Self::hand_over).
+    pub async fn take_over(&self, by: usize) {
+        self.fail_over(by, &["CLUSTER", "FAILOVER", "TAKEOVER"]).await;
+    }
+
+    async fn fail_over(&self, to: usize, command: &[&str]) {
+        let accepted = accepted(&self.nodes[to], command).await;
+        accepted.unwrap_or_else(|error| panic!("{error}"));
+        self.everybody_knows(to, |words| words.len() > SLOT_RANGES).await;
+    }
+
+    /// Waits until each node that runs says so of the one with this number, in a line of
+    /// `CLUSTER NODES`.
+    async fn everybody_knows(&self, node: usize, so: impl Fn(&[&str]) -> bool) {
+        let address = format!(":{}@", self.nodes[node].port());
+        let looked = until(async || {
+            for node in &self.nodes {
+                let Ok(known) = node.try_command(&["CLUSTER", "NODES"]).await else { continue };
+                let known = known.to_string();
+                let mut lines = known.lines().filter(|line| line.contains(&address));
+                if !lines.any(|line| so(&line.split(' ').collect::<Vec<_>>())) {
+                    return Err(known);
+                }
+            }
+            Ok(())
+        })
+        .await;
+        if let Err(said) = looked {
+            panic!("node {node} was not known as what it is after {PATIENCE:?}; one said:\n{said}");
+        }
+    }
+
     /// Moves a slot, with all that is stored in it, to the node with this number.
     ///
     /// # Panics
@@ -181,7 +264,7 @@ impl RedisCluster {
 
     async fn try_finish_move(&self, slot: u16, to: usize) -> Result<(), StartError> {
         let (from, to, slot) = (self.owner(slot).await, &self.nodes[to], slot.to_string());
-        let (port, auth) = (to.port().to_string(), self.builder.auth());
+        let (port, password) = (to.port().to_string(), self.builder.default_password());
         loop {
             let keys = from.command(&["CLUSTER", "GETKEYSINSLOT", &slot, "100"]).await;
             let keys: Vec<_> = keys.items().iter().filter_map(Reply::bytes).collect();
@@ -191,7 +274,7 @@ impl RedisCluster {
             let words: [&[u8]; 6] =
                 [b"MIGRATE", b"127.0.0.1", port.as_bytes(), b"", b"0", b"10000"];
             let mut args = words.to_vec();
-            args.extend(auth.iter().map(String::as_bytes));
+            args.extend(password.iter().flat_map(|word| [b"AUTH", word.as_bytes()]));
             args.push(b"KEYS");
             args.extend(keys.iter().map(AsRef::as_ref));
             let reply = from.command(&args).await;
@@ -253,7 +336,7 @@ impl RedisCluster {
         if is_content { Ok(()) } else { Err(info) }
     }
 
-    /// Returns the nodes, in the order of their slots.
+    /// Returns the nodes, in the order of their slots, and then those that were added.
     #[must_use]
     pub fn nodes(&self) -> &[RedisServer] {
         &self.nodes

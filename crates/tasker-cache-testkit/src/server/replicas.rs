@@ -66,19 +66,7 @@ impl RedisReplicas {
     ///
     /// If it takes more than 20 s, or the primary is down.
     pub async fn in_sync(&self) {
-        let looked = until(async || {
-            let primary = self.primary.info("replication").await?;
-            let replica = self.replica.info("replication").await?;
-            let offset = |info: &str, name: &str| field(info, name)?.parse::<u64>().ok();
-            let is_linked = field(&replica, "master_link_status") == Some("up");
-            let is_same =
-                offset(&primary, "master_repl_offset") <= offset(&replica, "slave_repl_offset");
-            if is_linked && is_same { Ok(()) } else { Err(replica) }
-        })
-        .await;
-        if let Err(info) = looked {
-            panic!("the replica was not in sync after {PATIENCE:?}; it said:\n{info}");
-        }
+        in_sync(&self.primary, &self.replica).await;
     }
 
     /// Returns the primary.
@@ -91,5 +79,26 @@ impl RedisReplicas {
     #[must_use]
     pub fn replica(&self) -> &RedisServer {
         &self.replica
+    }
+}
+
+/// Waits until a replica has all that its primary had when this was called.
+///
+/// # Panics
+///
+/// If it takes more than 20 s, or the primary is down.
+pub(crate) async fn in_sync(primary: &RedisServer, replica: &RedisServer) {
+    let looked = until(async || {
+        let primary = primary.info("replication").await?;
+        let replica = replica.info("replication").await?;
+        let offset = |info: &str, name: &str| field(info, name)?.parse::<u64>().ok();
+        let is_linked = field(&replica, "master_link_status") == Some("up");
+        let is_same =
+            offset(&primary, "master_repl_offset") <= offset(&replica, "slave_repl_offset");
+        if is_linked && is_same { Ok(()) } else { Err(replica) }
+    })
+    .await;
+    if let Err(info) = looked {
+        panic!("the replica was not in sync after {PATIENCE:?}; it said:\n{info}");
     }
 }

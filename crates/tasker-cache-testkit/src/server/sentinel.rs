@@ -1,6 +1,7 @@
 //! Sentinels that watch over a primary and its replica.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::iter;
@@ -16,7 +17,7 @@ use crate::server::daemon::{Daemon, Service};
 use crate::server::patience::{PATIENCE, until};
 use crate::server::place::Place;
 use crate::server::resp::Connection;
-use crate::server::{Program, RedisReplicas, RedisServer, Reply, StartError};
+use crate::server::{Program, RedisBuilder, RedisReplicas, RedisServer, Reply, StartError};
 
 /// The name under which the sentinels know the primary.
 const NAME: &str = "primary";
@@ -64,18 +65,36 @@ impl RedisSentinel {
     /// # }
     /// ```
     pub async fn start(sentinels: usize) -> Self {
-        Self::try_start(sentinels).await.unwrap_or_else(|error| panic!("{error}"))
+        Self::start_with(sentinels, RedisServer::builder()).await
     }
 
-    async fn try_start(count: usize) -> Result<Self, StartError> {
+    /// Starts a primary and its replica as the builder says, and so many sentinels.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start), and for servers on unix sockets, with TLS or of Dragonfly.
+    ///
+    /// ```no_run
+    /// # async fn example() {
+    /// # use tasker_cache_testkit::server::{RedisSentinel, RedisServer};
+    /// let watched = RedisSentinel::start_with(1, RedisServer::builder().password("secret")).await;
+    /// # }
+    /// ```
+    pub async fn start_with(sentinels: usize, builder: RedisBuilder) -> Self {
+        Self::try_start(sentinels, builder).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    async fn try_start(count: usize, builder: RedisBuilder) -> Result<Self, StartError> {
         if count == 0 {
             return Err(StartError::unfit("a primary is watched by at least one sentinel"));
         }
-        let servers = RedisReplicas::start().await;
+        let password = builder.default_password().map(str::to_owned);
+        let servers = RedisReplicas::start_with(builder).await;
         let (primary, quorum) = (servers.primary().address(), count / 2 + 1);
+        let service = SentinelService { primary, password, quorum };
         let mut sentinels = Vec::with_capacity(count);
         for _ in 0..count {
-            sentinels.push(Daemon::start(SentinelService { primary, quorum }).await?);
+            sentinels.push(Daemon::start(service.clone()).await?);
         }
         let watched = Self { servers, sentinels };
         watched.ready().await;
@@ -151,8 +170,9 @@ impl RedisSentinel {
     #[must_use]
     pub fn url(&self) -> String {
         let mut addresses = self.sentinels.iter().map(|sentinel| sentinel.place().address());
-        let first = addresses.next().map(|address| address.to_string()).unwrap_or_default();
-        let service = format!("redis-sentinel://{first}?sentinelServiceName={NAME}");
+        let first = addresses.next().map(|address| self.servers.primary().url_at(address));
+        let first = first.unwrap_or_default().replacen("://", "-sentinel://", 1);
+        let service = format!("{first}?sentinelServiceName={NAME}");
         let others = addresses.map(|address| format!("&node={address}"));
         iter::once(service).chain(others).collect()
     }
@@ -178,10 +198,21 @@ async fn exchange(place: &Place, args: &[&str]) -> io::Result<Reply> {
 }
 
 /// What a sentinel is started with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct SentinelService {
     primary: SocketAddr,
+    password: Option<String>,
     quorum: usize,
+}
+
+impl fmt::Debug for SentinelService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SentinelService")
+            .field("primary", &self.primary)
+            .field("has_password", &self.password.is_some())
+            .field("quorum", &self.quorum)
+            .finish()
+    }
 }
 
 impl SentinelService {
@@ -202,9 +233,9 @@ impl Service for SentinelService {
     }
 
     fn prepare(&self, place: &Place) -> io::Result<()> {
-        let Self { primary, quorum } = self;
+        let Self { primary, password, quorum } = self;
         let (host, port) = (primary.ip(), primary.port());
-        let lines = [
+        let mut lines = vec![
             format!("port {}", place.address().port()),
             "bind 127.0.0.1".to_owned(),
             format!("dir {}", place.data().display()),
@@ -212,6 +243,11 @@ impl Service for SentinelService {
             format!("sentinel down-after-milliseconds {NAME} {DOWN_AFTER_MS}"),
             format!("sentinel failover-timeout {NAME} {FAILOVER_MS}"),
         ];
+        if let Some(password) = password {
+            let bytes = password.bytes().map(|byte| format!("\\x{byte:02x}"));
+            let quoted: String = bytes.collect();
+            lines.push(format!("sentinel auth-pass {NAME} \"{quoted}\""));
+        }
         fs::write(Self::file(place), lines.join("\n") + "\n")
     }
 

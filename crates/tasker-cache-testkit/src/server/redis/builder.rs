@@ -103,10 +103,9 @@ impl RedisBuilder {
         self
     }
 
-    /// Returns what another server has to say at its door, as words of `MIGRATE`.
-    pub(crate) fn auth(&self) -> Vec<String> {
-        let words = self.service.password.iter().flat_map(|word| ["AUTH".to_owned(), word.clone()]);
-        words.collect()
+    /// Returns the password of the default user, which other servers need.
+    pub(crate) fn default_password(&self) -> Option<&str> {
+        self.service.password.as_deref()
     }
 
     /// Makes it a replica.
