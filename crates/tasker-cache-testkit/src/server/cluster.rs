@@ -3,6 +3,7 @@
 use std::iter;
 
 use crate::server::patience::{PATIENCE, until};
+use crate::server::redis::field;
 use crate::server::replicas::in_sync;
 use crate::server::{RedisBuilder, RedisServer, Reply, StartError};
 
@@ -284,9 +285,12 @@ impl RedisCluster {
             }
         }
         let taker = name(to).await;
-        // Who gets the slot must be the first to know.
+        // Who gets the slot must be the first to know; replicas hear of it.
         for node in iter::once(to).chain(&self.nodes) {
-            accepted(node, &["CLUSTER", "SETSLOT", &slot, "NODE", &taker]).await?;
+            let info = node.info("replication").await.map_err(StartError::unfit)?;
+            if field(&info, "role") == Some("master") {
+                accepted(node, &["CLUSTER", "SETSLOT", &slot, "NODE", &taker]).await?;
+            }
         }
         Ok(())
     }
