@@ -52,7 +52,10 @@ pub enum ConfigError {
 impl Address {
     pub(crate) fn parse(url: &str) -> Result<Self, ConfigError> {
         let Some((scheme, rest)) = url.split_once("://") else {
-            return host_and_port(url, true);
+            return match url.split_once(':') {
+                Some((scheme, path)) if scheme.eq_ignore_ascii_case("unix") => socket(path),
+                _ => host_and_port(url, true),
+            };
         };
         match scheme.to_ascii_lowercase().as_str() {
             "tcp" => host_and_port(rest, false),
@@ -135,6 +138,7 @@ mod tests {
         assert_eq!(parsed("127.0.0.1:11211"), "tcp://127.0.0.1:11211");
         assert_eq!(parsed("localhost:1"), "tcp://localhost:1");
         assert_eq!(parsed("unix:///run/memcached.sock"), "unix:///run/memcached.sock");
+        assert_eq!(parsed("unix:/run/memcached.sock"), "unix:///run/memcached.sock");
     }
 
     #[test]
@@ -153,6 +157,8 @@ mod tests {
             ("tcp://", ConfigError::NoServer),
             ("tcp://:11211", ConfigError::NoServer),
             ("unix://", ConfigError::NoServer),
+            ("unix:", ConfigError::NoServer),
+            ("unix:11211", ConfigError::SocketPath),
             ("localhost", ConfigError::NeitherSchemeNorPort),
             ("tcp://localhost:0", ConfigError::Port),
             ("tcp://localhost:65536", ConfigError::Port),

@@ -34,6 +34,9 @@ pub enum ConfigError {
          be percent-encoded"
     )]
     Host,
+    /// There is a `#`, which in a user or password must be encoded, and stands nowhere else.
+    #[error("the URL has a `#`; in a user or password it must be written `%23`")]
+    Fragment,
     /// A port is not 1–65535.
     #[error("the URL's port is not 1–65535")]
     Port,
@@ -49,8 +52,8 @@ pub enum ConfigError {
     /// The database is not a number from 0 to 255.
     #[error("the database is not a number from 0 to 255")]
     Database,
-    /// The URL and the configuration name different databases.
-    #[error("the URL and the configuration name different databases")]
+    /// The URL and the configuration name different databases, or the URL does in two places.
+    #[error("the URL and the configuration, or two parts of the URL, name different databases")]
     DatabaseConflict,
     /// A cluster has database 0 only.
     #[error("a cluster has no other database than 0")]
@@ -61,6 +64,9 @@ pub enum ConfigError {
         /// What this scheme takes.
         known: &'static str,
     },
+    /// A parameter that is there twice.
+    #[error("the URL has a parameter twice that may be there once")]
+    ParameterTwice,
     /// A Sentinel URL without `sentinelServiceName`.
     #[error("the URL has no parameter `sentinelServiceName`")]
     NoService,

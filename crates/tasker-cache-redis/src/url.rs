@@ -57,6 +57,10 @@ pub(crate) struct Node {
 impl Target {
     pub(crate) fn parse(url: &str) -> Result<Self, ConfigError> {
         let (scheme, rest) = url.trim().split_once(':').ok_or(ConfigError::NoScheme)?;
+        // What would follow is no part of the address, and may be the rest of a password.
+        if rest.contains('#') {
+            return Err(ConfigError::Fragment);
+        }
         let scheme = scheme.to_ascii_lowercase();
         let after_slashes = rest.strip_prefix("//");
         if after_slashes.is_none() && scheme != "unix" {
@@ -177,7 +181,6 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     fn split(rest: &'a str) -> Self {
-        let rest = rest.split_once('#').map_or(rest, |(rest, _)| rest);
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let (user, hosts) = match authority.rsplit_once('@') {
@@ -214,16 +217,29 @@ impl<'a> Parts<'a> {
         found.map(|(_, value)| decode(value)).transpose()
     }
 
+    /// Checks that there are no other parameters than these, which are listed in `known`, and that
+    /// none but a node is there twice.
     fn only(&self, names: &[&str], known: &'static str) -> Result<(), ConfigError> {
-        let all_known = self.parameters.iter().all(|(name, _)| names.contains(name));
-        if all_known { Ok(()) } else { Err(ConfigError::UnknownParameter { known }) }
+        for (at, (name, _)) in self.parameters.iter().enumerate() {
+            if !names.contains(name) {
+                return Err(ConfigError::UnknownParameter { known });
+            }
+            if *name != NODE && self.parameters[..at].iter().any(|(earlier, _)| earlier == name) {
+                return Err(ConfigError::ParameterTwice);
+            }
+        }
+        Ok(())
     }
 
     fn database(&self) -> Result<Option<u8>, ConfigError> {
-        match self.path.trim_start_matches('/') {
-            "" => self.database_parameter(),
-            number => number.parse().map(Some).map_err(|_| ConfigError::Database),
+        let number = match self.path.trim_start_matches('/') {
+            "" => return self.database_parameter(),
+            number => number.parse().map_err(|_| ConfigError::Database)?,
+        };
+        if self.database_parameter()?.is_some_and(|other| other != number) {
+            return Err(ConfigError::DatabaseConflict);
         }
+        Ok(Some(number))
     }
 
     fn database_parameter(&self) -> Result<Option<u8>, ConfigError> {

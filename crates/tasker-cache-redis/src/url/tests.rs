@@ -110,6 +110,12 @@ fn what_would_be_taken_for_something_else_is_refused() {
         ("redis://host/256", ConfigError::Database),
         ("redis://host/a", ConfigError::Database),
         ("redis://host?timeout=1", ConfigError::UnknownParameter { known: "db" }),
+        ("redis://host?db=1&db=1", ConfigError::ParameterTwice),
+        ("redis://host/1?db=2", ConfigError::DatabaseConflict),
+        ("redis://host/1?db=a", ConfigError::Database),
+        ("redis://user:1234#secret@host", ConfigError::Fragment),
+        ("redis://host/1#", ConfigError::Fragment),
+        ("unix:///run/redis.sock#1", ConfigError::Fragment),
     ];
 
     for (url, expected) in rows {

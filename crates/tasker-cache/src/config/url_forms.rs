@@ -33,9 +33,13 @@ impl UrlForm {
         self.schemes().contains(&scheme)
     }
 
-    /// Returns the scheme, in lower case, and what follows after `://`.
+    /// Returns the scheme, in lower case, and what follows after `://`; a socket needs no slashes
+    /// but that of its path.
     pub(super) fn split(url: &str) -> (Option<String>, &str) {
-        match url.split_once("://") {
+        let is_socket = |(scheme, path): &(&str, &str)| {
+            scheme.eq_ignore_ascii_case("unix") && path.starts_with('/')
+        };
+        match url.split_once("://").or_else(|| url.split_once(':').filter(is_socket)) {
             Some((scheme, rest)) => (Some(scheme.to_ascii_lowercase()), rest),
             None => (None, url),
         }

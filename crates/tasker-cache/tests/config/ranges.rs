@@ -97,7 +97,9 @@ fn the_urls_that_redis_takes_are_those_that_are_promised() {
         let is_known = refused.is_none_or(|error| !error.contains("has a scheme that is not"));
         assert!(is_known, "{scheme}");
     }
-    assert!(url("unix:///run/redis.sock").is_ok());
+    for socket in ["unix:///run/redis.sock", "unix:/run/redis.sock"] {
+        assert!(url(socket).is_ok(), "{socket}");
+    }
     assert!(url("redis://:p%40ss@[::1]:6379/1").is_ok());
     for wrong in ["http://h", "dragonfly://h", "redis+cluster://h", "tcp://h", "h:6379", "redis://"]
     {
@@ -113,7 +115,8 @@ fn the_urls_that_memcached_takes_are_those_that_are_promised() {
         let cache = "[common.cache]\nbackend = 'memcached'\n";
         inline(&format!("{cache}[common.cache.memcached]\nurls = ['tcp://a:1', '{url}']")).load()
     };
-    for right in ["tcp://h:11211", "tcp://10.0.0.1", "h:11211", "unix:///run/memcached.sock"] {
+    let sockets = ["unix:///run/memcached.sock", "unix:/run/memcached.sock"];
+    for right in ["tcp://h:11211", "tcp://10.0.0.1", "h:11211"].into_iter().chain(sockets) {
         assert!(url(right).is_ok(), "{right}");
     }
     for (wrong, why) in [

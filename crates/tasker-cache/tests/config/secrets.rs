@@ -173,4 +173,5 @@ fn what_is_shown_of_a_url_is_its_scheme_and_host() {
     assert_eq!(shown("redis://[::1]:6379"), "redis://[::1]:6379");
     assert_eq!(shown("redis://:p/a@ss@h"), "redis://…", "it can't be told where the host begins");
     assert_eq!(shown("unix:///run/redis.sock"), "unix://…");
+    assert_eq!(shown("unix:/run/redis.sock"), "unix://…");
 }
