@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use serde_json::Value;
+use tasker_cache_testkit::server::{MemcachedServer, RedisServer};
 use tempfile::{TempDir, tempdir};
 
 /// The program, with a small database of its own.
@@ -68,6 +69,42 @@ fn the_report_tells_what_the_usage_rule_did() {
     assert!(row("analytics ").contains(" cached: "), "{table}");
     let warning = "Cache provider 'moka' is not safe for template caching";
     assert_eq!(text(&output.stderr).matches(warning).count(), 1, "{}", text(&output.stderr));
+}
+
+/// Asserts that the comparison runs on a server as it does on Moka, with templates cached too, since
+/// all processes see the server's entries.
+fn assert_caches_everything(backend: &str, variable: &str, url: &str) {
+    let directory = tempdir().expect("a temporary directory");
+    let config = directory.path().join("networked.toml");
+    let line = format!("backend = \"{backend}\"");
+    fs::write(&config, demo_toml().replace("backend = \"moka\"", &line)).expect("a file");
+    let config = config.to_str().expect("UTF-8");
+    let arguments = ["--json", "--seconds", "1", "--concurrency", "4", "--config", config];
+    let output = demo(&directory, &arguments).env(variable, url).output().expect("the demo runs");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert_eq!(report["with_cache"]["backend"], backend);
+    assert!(report["with_cache"]["hits"].as_u64() > Some(0), "{report}");
+    for wrong in ["errors", "stale_answers"] {
+        assert_eq!(report["with_cache"][wrong], 0, "{report}");
+    }
+    let usage = report["usage"].as_array().expect("a list");
+    assert!(usage.len() >= 2, "{report}");
+    assert!(usage.iter().all(|region| region["cached"] == true), "{report}");
+}
+
+#[tokio::test]
+async fn on_redis_templates_and_analytics_are_cached() {
+    let server = RedisServer::start().await;
+    assert_caches_everything("redis", "REDIS_URL", &server.url());
+    let keys = server.command(&["KEYS", "tasker-cache-demo:*"]).await;
+    assert!(!keys.items().is_empty());
+}
+
+#[tokio::test]
+async fn on_memcached_templates_and_analytics_are_cached() {
+    let server = MemcachedServer::start().await;
+    assert_caches_everything("memcached", "MEMCACHED_URL", &server.url());
 }
 
 #[test]
