@@ -149,30 +149,38 @@ async fn traffic(region: &Region<u64>, since: Instant, lasts: Duration) -> Vec<T
     requests.join_all().await
 }
 
-/// Asserts that requests wait for a server that hangs only until the circuit opens.
+/// Asserts that requests wait for a server that is gone only until the circuit opens, and that it is
+/// used when it is back.
 async fn assert_only_the_first_wait(
     backend: impl Backend,
-    pause: impl FnOnce(),
-    resume: impl FnOnce(),
+    go: impl AsyncFnOnce(),
+    come_back: impl AsyncFnOnce(),
 ) {
     let cache = cache_over(backend);
     let region = cache.region::<u64>(Usage::new("numbers"));
     for key in 0..100 {
         load(&region, key).await;
     }
-    pause();
+    go().await;
 
     let requests = traffic(&region, Instant::now(), OPERATION * 4).await;
 
+    assert_ne!(cache.circuit_state(), Some(CircuitState::Closed));
     let waited = |request: &&Timed| request.1 >= OPERATION / 2;
     let last = requests.iter().filter(waited).map(|(begun, _)| *begun).max();
     let slow = requests.iter().filter(waited).count();
     println!("{} requests, {slow} waited, the last of them began at {last:?}", requests.len());
     assert!(requests.len() > 1_000, "only {} requests", requests.len());
     // The tight bound is the operation's timeout; a busy machine gets as much again.
-    assert!(last.is_some_and(|last| last < OPERATION * 2), "the last to wait began at {last:?}");
+    assert!(last.is_none_or(|last| last < OPERATION * 2), "the last to wait began at {last:?}");
     assert!(requests.iter().all(|(_, took)| *took < OPERATION * 3), "no request waits twice");
-    resume();
+    let later = requests.iter().filter(|(begun, _)| *begun >= OPERATION * 2);
+    let mut later: Vec<Duration> = later.map(|(_, took)| *took).collect();
+    later.sort_unstable();
+    let at = |share: usize| later[(later.len() - 1) * share / 100];
+    println!("those later: median {:?}, 99 % {:?}, all {:?}", at(50), at(99), at(100));
+    assert!(at(50) < Duration::from_millis(10), "half of them took {:?}", at(50));
+    come_back().await;
     until_it_hits(&region).await;
 }
 
@@ -180,7 +188,15 @@ async fn assert_only_the_first_wait(
 async fn requests_wait_for_a_hung_redis_in_the_first_timeout_only() {
     let server = RedisServer::start().await;
     let backend = redis(&server.url());
-    assert_only_the_first_wait(backend, || server.pause(), || server.resume()).await;
+    assert_only_the_first_wait(backend, async || server.pause(), async || server.resume()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_wait_for_a_redis_that_dies_in_the_first_timeout_only() {
+    let server = RedisServer::start().await;
+    let backend = redis(&server.url());
+    let (die, start) = (async || server.kill().await, async || server.restart().await);
+    assert_only_the_first_wait(backend, die, start).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -189,12 +205,20 @@ async fn requests_wait_for_a_hung_node_of_a_cluster_in_the_first_timeout_only() 
     let builder = RedisServer::builder().arg("--cluster-node-timeout").arg("600000");
     let cluster = RedisCluster::start_with(3, builder).await;
     let (backend, hung) = (redis(&cluster.url()), &cluster.nodes()[1]);
-    assert_only_the_first_wait(backend, || hung.pause(), || hung.resume()).await;
+    assert_only_the_first_wait(backend, async || hung.pause(), async || hung.resume()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_wait_for_a_hung_memcached_in_the_first_timeout_only() {
     let server = MemcachedServer::start().await;
     let backend = memcached(&server.url());
-    assert_only_the_first_wait(backend, || server.pause(), || server.resume()).await;
+    assert_only_the_first_wait(backend, async || server.pause(), async || server.resume()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_wait_for_a_memcached_that_dies_in_the_first_timeout_only() {
+    let server = MemcachedServer::start().await;
+    let backend = memcached(&server.url());
+    let (die, start) = (async || server.kill().await, async || server.restart().await);
+    assert_only_the_first_wait(backend, die, start).await;
 }
