@@ -6,8 +6,11 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use tasker_cache::{Cache, CircuitState, Config, Consistency, Invalidation, Region, Usage, tasker};
+use tasker_cache_core::Backend;
+use tasker_cache_redis::{Redis, RedisConfig};
 use tasker_cache_testkit::Recorder;
 use tasker_cache_testkit::server::{MemcachedServer, Program, RedisServer};
+use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
 const CONNECTED: &str = "Distributed cache provider initialized successfully";
@@ -20,6 +23,11 @@ const NO_MEMCACHED: &str =
 /// Far more than an answer takes on a busy machine.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
 
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// For how long a server is down before it comes up.
+const AWAY: Duration = Duration::from_secs(5);
+
 /// A configuration as the guide has it, with a circuit that is tested after a second.
 fn config(backend: &str, urls: &[String]) -> Config {
     let server = if backend == "memcached" { "memcached" } else { "redis" };
@@ -30,11 +38,12 @@ fn config(backend: &str, urls: &[String]) -> Config {
     let text = format!(
         "[common.cache]\nenabled = true\nbackend = \"{backend}\"\nkey_prefix = \"test-{:x}\"\n\
          operation_timeout_ms = {}\n\
-         [common.cache.{server}]\n{url}\nconnection_timeout_seconds = 2\n\
+         [common.cache.{server}]\n{url}\nconnection_timeout_seconds = {}\n\
          [common.circuit_breakers.component_configs.cache]\n\
          failure_threshold = 3\ntimeout_seconds = 1\n",
         fastrand::u64(..),
         OPERATION_TIMEOUT.as_millis(),
+        CONNECTION_TIMEOUT.as_secs(),
     );
     Config::from_toml_str(&text).expect("a right configuration")
 }
@@ -89,6 +98,16 @@ async fn dragonfly_keeps_the_name_that_was_configured() {
 }
 
 #[tokio::test]
+async fn valkey_keeps_the_name_that_was_configured_and_its_profile_tells_what_it_is() {
+    let server = RedisServer::builder().program(Program::Valkey).start().await;
+
+    assert_shared(&config("redis", &[server.url()]), "redis").await;
+    let backend = Redis::new(RedisConfig::new(&server.url()).expect("a URL")).expect("no files");
+    backend.ready().await.expect("it answers");
+    assert_eq!(backend.profile().name, "valkey");
+}
+
+#[tokio::test]
 async fn memcached_is_shared_between_processes() {
     let server = MemcachedServer::start().await;
 
@@ -134,12 +153,33 @@ async fn assert_heals(config: &Config, warning: &str, start: impl AsyncFnOnce())
     assert_eq!(cache.circuit_state(), Some(CircuitState::Open));
     assert_eq!((load(&region, "k", 1).await, load(&region, "k", 2).await), (1, 2));
     assert_eq!(region.invalidate("k").await, Invalidation::Deferred);
+    sleep(AWAY).await;
     start().await;
+    let begun = Instant::now();
 
     until("the backend is used", async || cache.health_check().await).await;
+    println!("used {:?} after it was there", begun.elapsed());
+    // The circuit's second and two more are meant, on a machine that is not busy.
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     until("it is said", async || recorder.count(RECOVERED) == 1).await;
     assert_eq!((load(&region, "k", 3).await, load(&region, "k", 4).await), (3, 3));
     assert_eq!(recorder.count("Circuit breaker opened (failing fast)"), 0);
+}
+
+#[tokio::test]
+async fn a_redis_that_hangs_holds_up_the_start_for_the_connection_timeout_only() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("redis://{}", silent.local_addr().expect("bound"));
+    let recorder = Recorder::default();
+    let _recording = recorder.install();
+    let begun = Instant::now();
+
+    let cache = Cache::connect(&config("redis", &[url])).await;
+
+    assert!(begun.elapsed() < CONNECTION_TIMEOUT * 10, "{:?}", begun.elapsed());
+    assert_eq!(recorder.count(NO_REDIS), 1);
+    let region = numbers(&cache);
+    assert_eq!((load(&region, "k", 1).await, load(&region, "k", 2).await), (1, 2));
 }
 
 #[tokio::test]

@@ -180,8 +180,9 @@ impl Backend for Redis {
     }
 
     async fn ping(&self) -> Result<()> {
-        self.write(Operation::Ping, move |session: Session| async move { session.ping().await })
-            .await
+        let core = Arc::clone(&self.core);
+        let ping = async move { core.session_of_a_ping().await?.ping().await };
+        owned::write(ping, |()| async {}).await.map_err(self.failed(Operation::Ping))
     }
 
     fn profile(&self) -> Profile {

@@ -25,7 +25,7 @@ use crate::batch::{Answer, BATCH, Batch, Joined, Question};
 use crate::cause::Cause;
 use crate::owned::{self, Continued};
 use crate::queue::{PATIENCE, Queue, Wanted};
-use crate::session::{Core, Session, Timed};
+use crate::session::{Core, Session, Timed, size};
 
 /// The reads of one backend that have not been sent yet, by the runtime of their callers.
 #[derive(Default)]
@@ -307,9 +307,10 @@ async fn get(session: &Session, key: ClientKey) -> Answer {
             let key = key.clone();
             async move { client.get(key).await }
         };
-        session.follow(&slots, 0, ask).await
+        session.follow(&slots, size([&key]), ask).await
     } else {
-        session.request(&slots, 0, async move |client: Timed| client.get(key).await).await
+        let bytes = size([&key]);
+        session.request(&slots, bytes, async move |client: Timed| client.get(key).await).await
     };
     found(session, answer)
 }
@@ -323,8 +324,9 @@ async fn mget(
     keys.extend(asked);
     let count = keys.len();
     let command = CustomCommand::new_static("MGET", ClusterHash::FirstKey, false);
+    let bytes = keys.iter().filter_map(Value::as_bytes).map(<[u8]>::len).sum();
     let replies = session
-        .request(&[], 0, async move |client: Timed| {
+        .request(&[], bytes, async move |client: Timed| {
             match client.custom_raw(command, keys).await? {
                 Resp3Frame::Array { data, .. } => Ok(data),
                 // An error, or nothing that this question has for an answer.
@@ -352,7 +354,8 @@ async fn pipeline(session: &Session, keys: Vec<ClientKey>) -> Result<Vec<Answer>
         // One answer for all of them: the client did not send them, or got nothing in time.
         answers.pop().unwrap_or(Ok(Value::Null)).map(|_| Vec::new())
     };
-    let answers = match session.request(&slots, 0, ask).await {
+    let bytes = size(&keys);
+    let answers = match session.request(&slots, bytes, ask).await {
         Ok(answers) if answers.len() == count => answers,
         Ok(_) => return Err(session.garbled()),
         // One of them is not to be had, and the client doesn't wait for the others.

@@ -1,6 +1,6 @@
 //! How much may be in flight: a full one is an error, never a stall.
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use crate::cause::Cause;
@@ -8,7 +8,7 @@ use crate::cause::Cause;
 /// The most requests in flight; a batch of reads is one.
 pub(crate) const MAX_REQUESTS: usize = 1024;
 
-/// The most bytes of values in flight.
+/// The most bytes of keys and values in flight; as many may wait for that.
 pub(crate) const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// Bytes are counted in these.
@@ -19,45 +19,42 @@ const UNIT: usize = 1024;
 pub(crate) struct Gate {
     requests: Semaphore,
     units: Semaphore,
+    /// For those that wait: a write does so without its caller.
+    waiting: Semaphore,
 }
 
 /// The room that a request takes, given back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Room<'a> {
     _request: SemaphorePermit<'a>,
-    _units: Option<SemaphorePermit<'a>>,
+    _units: SemaphorePermit<'a>,
 }
 
 impl Gate {
     pub(crate) fn new() -> Self {
-        Self { requests: Semaphore::new(MAX_REQUESTS), units: Semaphore::new(MAX_BYTES / UNIT) }
+        Self {
+            requests: Semaphore::new(MAX_REQUESTS),
+            units: Semaphore::new(MAX_BYTES / UNIT),
+            waiting: Semaphore::new(MAX_BYTES / UNIT),
+        }
     }
 
-    /// Takes the room for a request with a value of so many bytes, waiting for it until the
-    /// deadline.
+    /// Takes the room for a request with keys and a value of so many bytes, waiting for it until
+    /// the deadline, if there is room to wait in.
     pub(crate) async fn enter(&self, bytes: usize, deadline: Instant) -> Result<Room<'_>, Cause> {
-        let request = take(&self.requests, 1, deadline).await?;
         let units = u32::try_from(bytes.min(MAX_BYTES) / UNIT).unwrap_or(u32::MAX);
-        let units = match units {
-            0 => None,
-            units => Some(take(&self.units, units, deadline).await?),
+        if let Ok(request) = self.requests.try_acquire()
+            && let Ok(units) = self.units.try_acquire_many(units)
+        {
+            return Ok(Room { _request: request, _units: units });
+        }
+        let _place = self.waiting.try_acquire_many(units).map_err(|_| Cause::Crowded)?;
+        let waiting = async {
+            let request = self.requests.acquire().await?;
+            Ok(Room { _request: request, _units: self.units.acquire_many(units).await? })
         };
-        Ok(Room { _request: request, _units: units })
-    }
-}
-
-async fn take(
-    from: &Semaphore,
-    count: u32,
-    deadline: Instant,
-) -> Result<SemaphorePermit<'_>, Cause> {
-    if let Ok(permit) = from.try_acquire_many(count) {
-        return Ok(permit);
-    }
-    let waiting = from.acquire_many(count);
-    match timeout_at(deadline, waiting).await {
-        Ok(Ok(permit)) => Ok(permit),
-        Ok(Err(_)) | Err(_) => Err(Cause::Crowded),
+        let entered: Result<Result<_, AcquireError>, _> = timeout_at(deadline, waiting).await;
+        entered.ok().and_then(Result::ok).ok_or(Cause::Crowded)
     }
 }
 
@@ -97,5 +94,24 @@ mod tests {
 
         drop(large);
         assert!(gate.enter(2 * UNIT, soon()).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn as_many_bytes_wait_as_may_be_inside_and_more_are_an_error_at_once() {
+        let gate = Gate::new();
+        let large = gate.enter(MAX_BYTES, soon()).await.expect("there is room");
+        let begun = Instant::now();
+
+        let (waits, refused, small) =
+            tokio::join!(gate.enter(MAX_BYTES, soon()), gate.enter(UNIT, soon()), async {
+                let entered = gate.enter(0, soon()).await.is_ok();
+                drop(large);
+                entered
+            });
+
+        assert!(waits.is_ok());
+        assert_eq!(refused.err(), Some(Cause::Crowded));
+        assert!(small);
+        assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 }

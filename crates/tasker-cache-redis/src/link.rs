@@ -8,9 +8,9 @@ use fred::clients::Client;
 use fred::interfaces::{ClientLike, FredResult};
 use fred::types::config::Options;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinHandle};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use crate::answers::Answers;
 use crate::cause::Cause;
@@ -21,6 +21,9 @@ const TARGET: &str = "tasker_cache_redis";
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What is left of a pause where somebody asks for the connection to be tried.
+const WOKEN_PAUSE: Duration = Duration::from_millis(100);
 
 /// What an attempt may take when it is not the first: a network that comes back in between is
 /// found soon. Each fourth has all of the connection timeout, for networks that need it.
@@ -49,6 +52,7 @@ struct Supervisor {
     task: JoinHandle<()>,
     phase: watch::Receiver<Phase>,
     due: Arc<Due>,
+    wake: Arc<Notify>,
 }
 
 /// Until when the next step of a supervisor should have come. While there is a connection there is
@@ -133,15 +137,16 @@ impl Live {
     /// While there is more to come, a client of a cluster (fred 10.1) holds back what it has for
     /// a node. If what comes is nothing to send, as a redirection that is not followed or a
     /// request that was given up, then what it has stays until somebody asks the next question. A
-    /// ping is one, and makes it send at once to all nodes.
+    /// ping is one, and makes it send at once to all nodes; it must not be given up itself.
     pub(crate) fn push(self: &Arc<Self>) {
         if self.pushing.swap(true, Ordering::AcqRel) {
             return;
         }
         let live = Arc::clone(self);
         self.runtime.spawn(async move {
-            let options = Options { timeout: Some(PUSH), fail_fast: true, ..Options::default() };
-            let _: FredResult<()> = live.client.with_options(&options).ping(None).await;
+            let options = Options { fail_fast: true, ..Options::default() };
+            let client = live.client.with_options(&options);
+            let _: Result<FredResult<()>, _> = timeout(PUSH, client.ping(None)).await;
             live.pushing.store(false, Ordering::Release);
         });
     }
@@ -185,6 +190,24 @@ impl Link {
                 Err(_) => return Err(Cause::TimedOut),
             }
         }
+    }
+
+    /// Returns the connection; where there is none, has it tried now and waits for what comes of
+    /// that.
+    pub(crate) async fn tried(&self, deadline: Instant) -> Result<Arc<Live>, Cause> {
+        let wake = {
+            let supervisor = self.supervisor.read().unwrap_or_else(PoisonError::into_inner);
+            let waiting = supervisor.as_ref().filter(|supervisor| {
+                supervisor.runs() && matches!(&*supervisor.phase.borrow(), Phase::Down(_))
+            });
+            waiting.map(|supervisor| (supervisor.phase.clone(), Arc::clone(&supervisor.wake)))
+        };
+        if let Some((mut phase, wake)) = wake {
+            phase.mark_unchanged();
+            wake.notify_one();
+            let _ = timeout_at(deadline, phase.changed()).await;
+        }
+        self.live(deadline).await
     }
 
     /// Waits for the first attempt that comes to an end; one that failed is not repeated here.
@@ -252,9 +275,10 @@ impl Link {
     fn start(&self, runtime: &Handle, first: Phase) -> Supervisor {
         let (sender, phase) = watch::channel(first);
         let due = Arc::new(Due::within(self.connector.connection_timeout));
+        let wake = Arc::new(Notify::new());
         let (connector, server) = (Arc::clone(&self.connector), Arc::clone(&self.server));
-        let task = runtime.spawn(supervise(connector, sender, server, Arc::clone(&due)));
-        Supervisor { task, phase, due }
+        let supervising = supervise(connector, sender, server, Arc::clone(&due), Arc::clone(&wake));
+        Supervisor { task: runtime.spawn(supervising), phase, due, wake }
     }
 }
 
@@ -263,6 +287,7 @@ async fn supervise(
     phase: watch::Sender<Phase>,
     server: Arc<AtomicU8>,
     due: Arc<Due>,
+    wake: Arc<Notify>,
 ) {
     let mut backoff = Backoff::default();
     loop {
@@ -304,7 +329,15 @@ async fn supervise(
         }
         let pause = backoff.pause();
         due.set(pause);
-        sleep(pause).await;
+        let woken = async {
+            let begun = Instant::now();
+            wake.notified().await;
+            sleep_until(begun + WOKEN_PAUSE).await;
+        };
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = woken => {}
+        }
     }
 }
 

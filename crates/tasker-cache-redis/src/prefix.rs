@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::cause::Cause;
 use crate::primaries::{self, Primary};
-use crate::session::{Session, Timed};
+use crate::session::{Session, Timed, size};
 
 /// How many keys the server looks at for one page.
 const PAGE: u32 = 1000;
@@ -27,9 +27,9 @@ pub(crate) async fn unlink(session: &Session, keys: Vec<ClientKey>) -> Result<u6
     }
     let mut deleted = 0;
     for chunk in keys.chunks(CHUNK) {
-        let chunk = chunk.to_vec();
-        let answer: Value =
-            session.request(&[], 0, async move |client: Timed| client.unlink(chunk).await).await?;
+        let (chunk, bytes) = (chunk.to_vec(), size(chunk));
+        let unlink = async move |client: Timed| client.unlink(chunk).await;
+        let answer: Value = session.request(&[], bytes, unlink).await?;
         deleted += count(session, &answer)?;
     }
     Ok(deleted)
@@ -44,7 +44,7 @@ async fn unlink_by_slot(session: &Session, mut keys: Vec<ClientKey>) -> Result<u
             let key = key.clone();
             async move { client.unlink(key).await }
         };
-        return count(session, &session.follow(&slots, 0, unlink).await?);
+        return count(session, &session.follow(&slots, size([&key]), unlink).await?);
     }
     let mut groups: BTreeMap<u16, Vec<ClientKey>> = BTreeMap::new();
     for key in keys {
@@ -54,7 +54,7 @@ async fn unlink_by_slot(session: &Session, mut keys: Vec<ClientKey>) -> Result<u
     let mut deleted = 0;
     for some in groups.chunks(CHUNK) {
         let (slots, some): (Vec<u16>, Vec<Vec<ClientKey>>) = some.iter().cloned().unzip();
-        let expected = some.len();
+        let (expected, bytes) = (some.len(), size(some.iter().flatten()));
         let unlink = |client: Timed| {
             let some = some.clone();
             async move {
@@ -65,7 +65,7 @@ async fn unlink_by_slot(session: &Session, mut keys: Vec<ClientKey>) -> Result<u
                 pipeline.all().await
             }
         };
-        deleted += match session.follow(&slots, 0, unlink).await? {
+        deleted += match session.follow(&slots, bytes, unlink).await? {
             Value::Array(answers) if answers.len() == expected => {
                 answers.iter().map(|answer| count(session, answer)).sum::<Result<u64, _>>()?
             }

@@ -84,6 +84,13 @@ impl Core {
         Ok(Session { core: Arc::clone(self), live, deadline })
     }
 
+    /// Starts a ping, which asks for the connection to be tried where there is none.
+    pub(crate) async fn session_of_a_ping(self: &Arc<Self>) -> Result<Session, Cause> {
+        let deadline = self.deadline();
+        let live = self.link.tried(deadline).await?;
+        Ok(Session { core: Arc::clone(self), live, deadline })
+    }
+
     /// Checks in a task that answers still fit their questions, after one that looked as if it
     /// belonged to another. Where they don't, the connection is thrown away.
     pub(crate) fn suspect(self: &Arc<Self>) {
@@ -149,7 +156,8 @@ impl Session {
 
     /// Makes one request of a node of a cluster, which has these slots.
     ///
-    /// The client keeps the time: what it gave up by its own clock it never sends later.
+    /// The client keeps the time: a lone command that it gave up by its own clock it never sends
+    /// later. Those of a pipeline it may, and they are reads and deletions only.
     pub(crate) async fn request_to<R, F>(
         &self,
         node: Option<Server>,
@@ -161,6 +169,10 @@ impl Session {
         F: Future<Output = FredResult<R>>,
     {
         let _room = self.core.gate.enter(bytes, self.deadline).await?;
+        // A client that has come to its end takes what it never answers, and time has passed here.
+        if self.live.is_over() {
+            return Err(Cause::Closed);
+        }
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(Cause::TimedOut);
@@ -223,7 +235,8 @@ impl Session {
         key: &ClientKey,
         arguments: Vec<Value>,
     ) -> Result<Value, Cause> {
-        let bytes = arguments.iter().map(|value| value.as_bytes().map_or(0, <[u8]>::len)).sum();
+        let sizes = arguments.iter().map(|value| value.as_bytes().map_or(0, <[u8]>::len));
+        let bytes = sizes.sum::<usize>() + size([key]);
         let slots = self.slots([key.as_bytes()]);
         let by_name = |client: Timed| {
             let (key, arguments) = (key.clone(), arguments.clone());
@@ -288,6 +301,11 @@ impl Session {
         let answers = owned::all(pings).await;
         if answers.is_empty() { Err(Cause::ClusterDown) } else { answers.into_iter().collect() }
     }
+}
+
+/// Returns how many bytes these keys have.
+pub(crate) fn size<'a>(keys: impl IntoIterator<Item = &'a ClientKey>) -> usize {
+    keys.into_iter().map(|key| key.as_bytes().len()).sum()
 }
 
 /// Makes an entry of a payload, which is a part of these bytes. A small one is copied: it would

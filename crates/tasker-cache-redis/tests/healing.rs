@@ -10,7 +10,8 @@ use tasker_cache_redis::{Redis, RedisConfig};
 use tasker_cache_testkit::proxy::{Direction, FaultProxy, NetworkFault};
 use tasker_cache_testkit::server::RedisServer;
 use tokio::net::TcpListener;
-use tokio::time::Instant;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
 
 async fn works(backend: &Redis) -> bool {
     backend.ping().await.is_ok()
@@ -46,7 +47,7 @@ async fn a_server_that_never_answers_is_said_within_the_connection_timeout() {
     let error = backend.ready().await.expect_err("it never answers");
 
     assert_eq!(error.to_string(), "no answer in time");
-    assert!(begun.elapsed() >= short && begun.elapsed() < LONG / 4, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() >= short && begun.elapsed() < short * 10, "{:?}", begun.elapsed());
     let begun = Instant::now();
     assert!(backend.get(&key("k")).await.is_err());
     assert!(begun.elapsed() < TIMEOUT * 4, "{:?}", begun.elapsed());
@@ -71,6 +72,15 @@ async fn a_wrong_password_is_said_in_words_and_tried_again() {
     eventually("it is let in", || works(&backend)).await;
 }
 
+#[tokio::test]
+async fn a_password_that_the_server_does_not_ask_for_is_no_fault() {
+    let server = RedisServer::start().await;
+
+    let backend = connected(&format!("redis://:unwanted@{}", server.address())).await;
+
+    assert!(works(&backend).await);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_loads_is_said_in_words_and_waited_for() {
     // It looks at its clients after each of so many bytes, and takes its time for each key.
@@ -89,7 +99,7 @@ async fn a_server_that_loads_is_said_in_words_and_waited_for() {
             let error = idle(&url).ready().await.err().filter(|e| e.kind() == ErrorKind::NotReady);
             match error {
                 Some(error) => return error.to_string(),
-                None => tokio::time::sleep(Duration::from_millis(10)).await,
+                None => sleep(Duration::from_millis(10)).await,
             }
         }
     };
@@ -128,6 +138,20 @@ async fn a_killed_server_is_used_again_once_it_is_back() {
     assert_eq!(text(backend.get(&key).await.expect("it runs")), None);
 }
 
+/// After a while, the pause until it is tried again by itself is a second or two.
+#[tokio::test]
+async fn a_ping_has_the_connection_tried_at_once() {
+    let server = RedisServer::start().await;
+    let backend = connected(&server.url()).await;
+    server.kill().await;
+    eventually("it is missed", || async { !works(&backend).await }).await;
+    sleep(TIMEOUT).await;
+
+    server.restart().await;
+
+    assert!(works(&backend).await);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hung_server_slows_calls_for_one_operation_timeout_only() {
     let server = RedisServer::start().await;
@@ -155,8 +179,10 @@ async fn a_connection_that_loses_everything_is_replaced() {
     let backend = connected(&server.url_at(proxy.address())).await;
     proxy.set(NetworkFault::BlackHole(Direction::Both));
 
+    let begun = Instant::now();
     let error = backend.ping().await.expect_err("nothing arrives");
     assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(begun.elapsed() < TIMEOUT * 3, "{:?}", begun.elapsed());
     proxy.clear();
     eventually("it is used", || works(&backend)).await;
     assert!(proxy.counts().connections >= 2);
@@ -179,7 +205,7 @@ async fn full_buffers_of_a_hung_server_end_calls_and_not_the_backend() {
     for write in writes {
         assert!(write.await.expect("no panic").is_err());
     }
-    assert!(begun.elapsed() < LONG, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < TIMEOUT * 10, "{:?}", begun.elapsed());
     server.resume();
     eventually("it is used", || works(&backend)).await;
 }
@@ -262,10 +288,36 @@ async fn a_write_that_was_given_up_is_not_made_later() {
     }
 
     // By then each of them was given up.
-    tokio::time::sleep(TIMEOUT).await;
+    sleep(TIMEOUT).await;
     server.restart().await;
     eventually("it is used", || works(&backend)).await;
-    tokio::time::sleep(TIMEOUT / 2).await;
+    sleep(TIMEOUT / 2).await;
+
+    assert_eq!(server.command(&["DBSIZE"]).await.integer(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_a_hung_server_did_not_take_is_not_made_on_the_next() {
+    let server = RedisServer::start().await;
+    let backend = connected(&server.url()).await;
+    server.pause();
+    let mut writes = JoinSet::new();
+    for number in 0..50 {
+        let (backend, key) = (backend.clone(), key(&number.to_string()));
+        writes.spawn(async move {
+            let write = backend.set(&key, entry("stale"), minute());
+            if number % 2 == 0 {
+                assert!(write.await.is_err());
+            } else {
+                let _ = tokio::time::timeout(Duration::from_millis(10), write).await;
+            }
+        });
+    }
+    writes.join_all().await;
+
+    server.restart().await;
+    eventually("it is used", || works(&backend)).await;
+    sleep(TIMEOUT / 2).await;
 
     assert_eq!(server.command(&["DBSIZE"]).await.integer(), Some(0));
 }
@@ -276,7 +328,7 @@ async fn a_thousand_requests_a_second_wait_for_a_hung_server_once() {
     let backend = connected(&server.url()).await;
     server.pause();
     let begun = Instant::now();
-    let mut requests = tokio::task::JoinSet::new();
+    let mut requests = JoinSet::new();
     let mut ticks = tokio::time::interval(Duration::from_millis(1));
     while begun.elapsed() < TIMEOUT * 3 {
         ticks.tick().await;

@@ -94,11 +94,15 @@ async fn a_lease_on_a_key_that_became_another_type_is_revoked() {
 }
 
 #[tokio::test]
-async fn a_server_without_memory_grants_no_lease_and_refuses_fills() {
+async fn a_server_without_memory_tells_what_it_has_grants_no_lease_and_refuses_fills() {
     let server = RedisServer::start().await;
     let backend = connected(&server.url()).await;
-    let lease = leased(&backend, &key("k")).await;
+    let (lease, stored) = (leased(&backend, &key("k")).await, key("stored"));
+    backend.set(&stored, entry("v"), minute()).await.expect("it runs");
     server.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
+
+    let hit = lookup(&backend, &stored).await;
+    assert!(matches!(&hit, Lookup::Hit(found) if found.payload() == "v"), "{hit:?}");
 
     assert!(matches!(lookup(&backend, &key("other")).await, Lookup::Unleased));
     let filled = backend.fill(lease, entry("v"), minute()).await.unwrap();
