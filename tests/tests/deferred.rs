@@ -116,8 +116,11 @@ async fn assert_bounded_and_applied(
 ) {
     let (mine, theirs) = (Handles::new(&cache, shape), Handles::new(&other, shape));
     for number in olds() {
-        mine.store(shape, number, 1).await;
-        assert_eq!(theirs.get(shape, number).await, Some(1), "it is there to be served");
+        until("it is there to be served", async || {
+            mine.store(shape, number, 1).await;
+            theirs.get(shape, number).await == Some(1)
+        })
+        .await;
     }
     away();
     until("an open circuit", async || {

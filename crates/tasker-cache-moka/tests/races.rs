@@ -102,5 +102,6 @@ fn no_fill_overtakes_the_delete_of_a_prefix() {
 
 #[test]
 fn storing_blindly_is_caught() {
-    assert!(race(Store::Blindly, Delete::Key) > 0);
+    // A thread that is kept from running may miss all of one race.
+    assert!((0..10).any(|_| race(Store::Blindly, Delete::Key) > 0));
 }

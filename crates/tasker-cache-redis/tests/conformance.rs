@@ -9,7 +9,9 @@ use common::config;
 use tasker_cache_core::{Backend, Bytes, Key, async_trait};
 use tasker_cache_redis::{Redis, RedisConfig};
 use tasker_cache_testkit::conformance::Fixture;
-use tasker_cache_testkit::server::{Program, RedisCluster, RedisSentinel, RedisServer};
+use tasker_cache_testkit::server::{
+    Program, RedisBuilder, RedisCluster, RedisSentinel, RedisServer,
+};
 
 /// A server of its own for each case, and how it is reached.
 struct Alone {
@@ -147,7 +149,12 @@ fn for_all_cases<T: Send + 'static>(start: impl AsyncFnOnce() -> T + Send + 'sta
 }
 
 static CLUSTER: LazyLock<RedisCluster> =
-    LazyLock::new(|| for_all_cases(async || RedisCluster::start(3).await));
+    LazyLock::new(|| for_all_cases(async || RedisCluster::start_with(3, patient()).await));
+
+/// Nobody takes a node for dead that a busy machine keeps.
+fn patient() -> RedisBuilder {
+    RedisServer::builder().arg("--cluster-node-timeout").arg("600000")
+}
 
 /// What a case does to one node is no case of the cluster: it is not paused.
 struct Clustered;

@@ -4,9 +4,9 @@ mod common;
 
 use std::time::Duration;
 
-use common::{LONG, TIMEOUT, config, connected, entry, eventually, idle, key, minute, text};
+use common::{LONG, TIMEOUT, config, connected, entry, eventually, hour, idle, key, minute, text};
 use tasker_cache_core::{Backend, ErrorKind};
-use tasker_cache_redis::{Redis, RedisConfig};
+use tasker_cache_redis::Redis;
 use tasker_cache_testkit::proxy::{Direction, FaultProxy, NetworkFault};
 use tasker_cache_testkit::server::RedisServer;
 use tokio::net::TcpListener;
@@ -87,7 +87,7 @@ async fn a_server_that_loads_is_said_in_words_and_waited_for() {
     let often = ["--loading-process-events-interval-bytes", "1024"];
     let server = RedisServer::builder().arg(often[0]).arg(often[1]).start().await;
     let filler = "x".repeat(2_000);
-    for number in 0..10 {
+    for number in 0..30 {
         let letters: String = filler.chars().map(|_| fastrand::alphanumeric()).collect();
         server.command(&["SET", &format!("filler:{number}"), &letters]).await;
     }
@@ -113,7 +113,10 @@ async fn a_server_that_loads_is_said_in_words_and_waited_for() {
 
 #[tokio::test]
 async fn a_host_without_an_address_is_said_in_words() {
-    let error = idle("redis://no-such-host.invalid").ready().await.expect_err("no such host");
+    // As long as a resolver may ask again.
+    let config = config("redis://no-such-host.invalid").connection_timeout(LONG);
+    let backend = Redis::new(config).expect("a configuration");
+    let error = backend.ready().await.expect_err("no such host");
 
     assert_eq!(error.to_string(), "the host was not found");
 }
@@ -216,7 +219,7 @@ async fn garbage_and_cut_replies_are_survived() {
     let proxy = FaultProxy::start(server.address()).await;
     let backend = connected(&server.url_at(proxy.address())).await;
     let key = key("k");
-    backend.set(&key, entry("v"), minute()).await.expect("it runs");
+    backend.set(&key, entry("v"), hour()).await.expect("it runs");
 
     for fault in [
         NetworkFault::Garbage,
@@ -246,7 +249,7 @@ fn a_backend_outlives_the_runtime_it_connected_on() {
     };
     let keeper = tokio::runtime::Runtime::new().expect("a runtime");
     let server = keeper.block_on(RedisServer::start());
-    let backend = Redis::new(RedisConfig::new(&server.url()).expect("a URL")).expect("usable");
+    let backend = idle(&server.url());
 
     for _ in 0..3 {
         let ping = |backend: Redis| -> std::pin::Pin<Box<dyn Future<Output = ()>>> {
@@ -341,9 +344,11 @@ async fn a_thousand_requests_a_second_wait_for_a_hung_server_once() {
     }
 
     let all = requests.join_all().await;
-    let waited = all.iter().filter(|(_, took)| *took >= TIMEOUT);
-    let last = waited.map(|(since, _)| *since).max();
-    assert!(last.is_some_and(|last| last < TIMEOUT * 2), "a request of {last:?} waited");
+    let waited: Vec<_> = all.iter().filter(|(_, took)| *took >= TIMEOUT).collect();
+    let late = waited.iter().filter(|(since, _)| *since >= TIMEOUT * 2).count();
+    assert!(!waited.is_empty());
+    // One that a busy machine kept is no sign; where requests wait, thousands do.
+    assert!(late < all.len() / 100, "{late} of {} waited too late", all.len());
     server.resume();
     eventually("it is used", || works(&backend)).await;
 }

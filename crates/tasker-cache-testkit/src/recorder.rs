@@ -1,11 +1,11 @@
 //! What was logged, kept for a test to look at.
 
 use std::fmt::{self, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use tracing::field::{Field, Visit};
-use tracing::subscriber::{self, DefaultGuard};
-use tracing::{Event, Level, Subscriber};
+use tracing::subscriber::{self, DefaultGuard, NoSubscriber};
+use tracing::{Dispatch, Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry;
 
@@ -25,6 +25,10 @@ use tracing_subscriber::registry;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Recorder(Arc<Mutex<Vec<Recorded>>>);
+
+/// A subscriber beside the one that records. Where there is one alone, what another thread without
+/// any logs first is taken for something that nobody listens to, from then on.
+static OTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
 
 /// One event that was logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +51,7 @@ impl Recorder {
     /// or add the recorder as a layer to a global subscriber.
     #[must_use = "it records until the guard is dropped"]
     pub fn install(&self) -> DefaultGuard {
+        LazyLock::force(&OTHER);
         subscriber::set_default(registry().with(self.clone()))
     }
 

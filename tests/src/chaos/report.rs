@@ -17,8 +17,10 @@ const TOLD: usize = 3;
 /// How many of the calls before a violation are told.
 const BEFORE: usize = 12;
 
-/// How many reads there must have been for a fault to have had an effect on any machine.
+/// How many reads there must have been, and how long it must have lasted, for a fault to have had an
+/// effect on any machine.
 const ENOUGH: u64 = 500;
+const LONG: Duration = Duration::from_secs(2);
 
 /// A run that is over.
 #[derive(Debug)]
@@ -88,6 +90,7 @@ impl Sample {
 #[derive(Debug, Default)]
 struct Line {
     rounds: u64,
+    lasted: Duration,
     sample: Sample,
     effects: BTreeMap<&'static str, u64>,
     /// How many processes there were, over all rounds, and how many of them opened their circuit.
@@ -179,7 +182,7 @@ impl Report<'_> {
         }
         for (name, line) in self.lines().0 {
             let is_idle = line.effects.values().any(|effect| *effect == 0);
-            if is_idle && line.sample.reads >= ENOUGH {
+            if is_idle && line.sample.reads >= ENOUGH && line.lasted >= LONG {
                 complaints.push(format!("{name} had no effect: {:?}", line.effects));
             }
         }
@@ -200,6 +203,7 @@ impl Report<'_> {
         for round in self.rounds {
             let line = lines.entry(name(round)).or_default();
             line.rounds += 1;
+            line.lasted += round.over.since(round.begin);
             line.recoveries.extend(round.recovered.map(|hit| hit.since(round.over)));
             let looks =
                 self.lives.iter().filter_map(|life| life.was_open(round.begin, round.until));

@@ -25,7 +25,7 @@ pub(crate) fn client(url: &str) -> Memcached {
 
 /// With so little time that a test can wait for it to be over.
 pub(crate) fn hasty(url: &str) -> Memcached {
-    Memcached::new(config(url).operation_timeout(Duration::from_secs(1)).max_connections(2))
+    Memcached::new(config(url).operation_timeout(Duration::from_secs(2)).max_connections(2))
 }
 
 pub(crate) fn key(segment: impl std::fmt::Display) -> Key {

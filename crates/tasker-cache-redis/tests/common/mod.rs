@@ -23,6 +23,11 @@ pub(crate) fn minute() -> Ttl {
     Ttl::new(Duration::from_secs(60)).expect("not zero")
 }
 
+/// For what has to be there when a test ends that may take long.
+pub(crate) fn hour() -> Ttl {
+    Ttl::new(Duration::from_secs(3_600)).expect("not zero")
+}
+
 /// A key of this test alone.
 pub(crate) fn key(name: &str) -> Key {
     KeyBuilder::raw("test").segment(fastrand::u64(..)).segment(name).key()

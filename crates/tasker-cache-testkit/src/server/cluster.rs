@@ -1,6 +1,9 @@
 //! A Redis Cluster: primaries, and replicas where wanted.
 
 use std::iter;
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 use crate::server::patience::{PATIENCE, until};
 use crate::server::redis::field;
@@ -9,6 +12,9 @@ use crate::server::{RedisBuilder, RedisServer, Reply, StartError};
 
 /// How many slots a cluster has (Redis Cluster specification, "Key distribution model").
 const SLOTS: usize = 16_384;
+
+/// After how long a failover without an outcome is asked for again.
+const GIVEN_UP: Duration = Duration::from_secs(6);
 
 /// Which word of a line of `CLUSTER NODES` tells what a node is, and where its slots begin.
 const FLAGS: usize = 2;
@@ -192,7 +198,18 @@ impl RedisCluster {
     async fn fail_over(&self, to: usize, command: &[&str]) {
         let accepted = accepted(&self.nodes[to], command).await;
         accepted.unwrap_or_else(|error| panic!("{error}"));
-        self.everybody_knows(to, |words| words.len() > SLOT_RANGES).await;
+        // Those who have to agree give up after five seconds, for good.
+        let repeating = async {
+            loop {
+                sleep(GIVEN_UP).await;
+                // One that has become a primary refuses.
+                let _ = self.nodes[to].try_command(command).await;
+            }
+        };
+        tokio::select! {
+            () = self.everybody_knows(to, |words| words.len() > SLOT_RANGES) => {}
+            () = repeating => {}
+        }
     }
 
     /// Waits until each node that runs says so of the one with this number, in a line of
@@ -337,7 +354,12 @@ impl RedisCluster {
         let known = format!("cluster_known_nodes:{}", self.nodes.len());
         let wanted = ["cluster_state:ok", "cluster_slots_ok:16384", &known];
         let is_content = wanted.iter().all(|wanted| info.lines().any(|line| line == *wanted));
-        if is_content { Ok(()) } else { Err(info) }
+        if !is_content {
+            return Err(info);
+        }
+        // One that it has only met counts as known.
+        let nodes = node.command(&["CLUSTER", "NODES"]).await.to_string();
+        if nodes.contains("handshake") { Err(nodes) } else { Ok(()) }
     }
 
     /// Returns the nodes, in the order of their slots, and then those that were added.

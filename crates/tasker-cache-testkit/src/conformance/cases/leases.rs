@@ -154,7 +154,7 @@ pub async fn a_lease_ends_with_its_hold_and_not_before(subject: Subject) {
         return;
     }
     let unit = subject.limits().ttl_unit;
-    let (key, hold) = (subject.key("cold"), (unit * 2).max(Duration::from_millis(500)));
+    let (key, hold) = (subject.key("cold"), (unit * 3).max(Duration::from_millis(500)));
     let since = Instant::now();
     let early = leased(subject.backend().get_or_lease(&key, hold).await.expect("get_or_lease"));
 
@@ -167,7 +167,8 @@ pub async fn a_lease_ends_with_its_hold_and_not_before(subject: Subject) {
         assert!(since.elapsed() < hold + Duration::from_secs(20), "the lease has not ended");
     };
 
-    assert!(since.elapsed() >= hold.saturating_sub(unit), "it ended early");
+    // One unit is the store's clock, another its machine, which may be late to let it tick.
+    assert!(since.elapsed() >= hold.saturating_sub(unit * 2), "it ended early");
     assert_eq!(subject.fill(early, "early").await, REVOKED);
     assert_eq!(subject.fill(late, "late").await, Fill::Stored);
 }

@@ -11,16 +11,17 @@ use crate::conformance::subject::{ttl, until};
 /// A TTL that is short for this backend and still leaves time to look.
 fn short(subject: &Subject) -> Duration {
     let unit = subject.limits().ttl_unit;
-    (unit * 2).max(Duration::from_millis(400))
+    (unit * 3).max(Duration::from_millis(400))
 }
 
 async fn set(subject: &Subject, key: &Key, lives: Duration) {
     subject.backend().set(key, Entry::new("v"), ttl(lives)).await.expect("set");
 }
 
-/// Asserts that the entry goes, and not more than one unit before its time.
+/// Asserts that the entry goes, and not more than two units before its time: one is the store's
+/// clock, and another its machine, which may be late to let it tick.
 async fn assert_expires(subject: &Subject, key: &Key, since: Instant, lives: Duration) {
-    let least = lives.saturating_sub(subject.limits().ttl_unit);
+    let least = lives.saturating_sub(subject.limits().ttl_unit * 2);
     loop {
         let asked = Instant::now();
         if subject.get(key).await.is_none() {
