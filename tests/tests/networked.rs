@@ -30,6 +30,10 @@ const AWAY: Duration = Duration::from_secs(5);
 
 /// A configuration as the guide has it, with a circuit that is tested after a second.
 fn config(backend: &str, urls: &[String]) -> Config {
+    config_with(backend, urls, "")
+}
+
+fn config_with(backend: &str, urls: &[String], more: &str) -> Config {
     let server = if backend == "memcached" { "memcached" } else { "redis" };
     let url = match urls {
         [url] => format!("url = \"{url}\""),
@@ -38,7 +42,7 @@ fn config(backend: &str, urls: &[String]) -> Config {
     let text = format!(
         "[common.cache]\nenabled = true\nbackend = \"{backend}\"\nkey_prefix = \"test-{:x}\"\n\
          operation_timeout_ms = {}\n\
-         [common.cache.{server}]\n{url}\nconnection_timeout_seconds = {}\n\
+         [common.cache.{server}]\n{url}\nconnection_timeout_seconds = {}\n{more}\
          [common.circuit_breakers.component_configs.cache]\n\
          failure_threshold = 3\ntimeout_seconds = 1\n",
         fastrand::u64(..),
@@ -95,6 +99,20 @@ async fn dragonfly_keeps_the_name_that_was_configured() {
     let server = RedisServer::start().await;
 
     assert_shared(&config("dragonfly", &[server.url()]), "dragonfly").await;
+}
+
+#[tokio::test]
+async fn redis_is_shared_with_tls_by_what_is_configured() {
+    let server = RedisServer::builder().tls_with_client_certificates().start().await;
+    let files = server.tls_files().expect("started with TLS");
+    let tls = format!(
+        "tls_ca_file = {:?}\ntls_cert_file = {:?}\ntls_key_file = {:?}\n",
+        files.ca(),
+        files.client_certificate(),
+        files.client_key(),
+    );
+
+    assert_shared(&config_with("redis", &[server.url()], &tls), "redis").await;
 }
 
 #[tokio::test]

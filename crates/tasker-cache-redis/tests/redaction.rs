@@ -73,9 +73,9 @@ async fn it_is_in_no_log_no_error_and_no_debug() {
     log::set_max_level(log::LevelFilter::Trace);
     let subscriber = tracing_subscriber::registry().with(heard.clone());
     tracing::subscriber::set_global_default(subscriber).expect("the only test of this binary");
-    let server = RedisServer::builder().password(SECRET).start().await;
+    let server = RedisServer::builder().user("app", SECRET, "~* +@all").start().await;
     let other = RedisServer::builder().password("another").start().await;
-    let url = |at: std::net::SocketAddr| format!("redis://:{ENCODED}@{at}");
+    let url = |at: std::net::SocketAddr| format!("redis://app:{ENCODED}@{at}");
 
     let good = idle(&url(server.address()));
     good.ready().await.expect("the right password");

@@ -4,10 +4,10 @@
 
 mod common;
 
-use common::{TIMEOUT, config, idle};
+use common::{TIMEOUT, config, entry, idle, key, minute, text};
 use tasker_cache_core::Backend;
 use tasker_cache_redis::{ConfigError, Redis, RedisConfig};
-use tasker_cache_testkit::server::RedisServer;
+use tasker_cache_testkit::server::{RedisCluster, RedisSentinel, RedisServer};
 
 async fn answer(config: RedisConfig) -> Result<(), String> {
     let backend = Redis::new(config).expect("a configuration");
@@ -25,6 +25,35 @@ async fn a_server_of_the_private_authority_is_trusted_and_others_are_not() {
     let refused = Err("the server's certificate was not accepted".to_owned());
     assert_eq!(answer(url.clone().tls_ca_file(files.wrong_ca())).await, refused);
     assert_eq!(answer(url).await, refused, "the system's authorities don't know it");
+}
+
+#[tokio::test]
+async fn all_nodes_of_a_cluster_are_reached_with_tls() {
+    let builder = RedisServer::builder().tls().password("p@ss:/");
+    let cluster = RedisCluster::start_with(3, builder).await;
+    let files = cluster.nodes()[0].tls_files().expect("started with TLS");
+    let backend = config(&cluster.url()).tls_ca_file(files.ca());
+    let backend = Redis::new(backend).expect("a configuration");
+    backend.ready().await.expect("the authority is known");
+
+    for number in 0..30 {
+        let key = key(&number.to_string());
+        backend.set(&key, entry("v"), minute()).await.expect("it runs");
+        assert_eq!(text(backend.get(&key).await.expect("it runs")).as_deref(), Some("v"));
+    }
+}
+
+#[tokio::test]
+async fn sentinels_and_the_primary_that_they_name_are_reached_with_tls() {
+    let builder = RedisServer::builder().tls().password("p@ss:/");
+    let watched = RedisSentinel::start_with(1, builder).await;
+    let files = watched.servers().primary().tls_files().expect("started with TLS");
+    assert!(watched.url().starts_with("rediss-sentinel://"));
+
+    let known = config(&watched.url()).tls_ca_file(files.ca());
+    assert_eq!(answer(known).await, Ok(()));
+    let stranger = config(&watched.url()).tls_ca_file(files.wrong_ca());
+    assert!(answer(stranger).await.is_err());
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use crate::server::daemon::{Daemon, Service};
@@ -77,7 +77,7 @@ impl RedisSentinel {
     ///
     /// # Panics
     ///
-    /// As [`start`](Self::start), and for servers on unix sockets, with TLS or of Dragonfly.
+    /// As [`start`](Self::start), and for servers on unix sockets or of Dragonfly.
     ///
     /// ```no_run
     /// # async fn example() {
@@ -96,7 +96,8 @@ impl RedisSentinel {
         let password = builder.default_password().map(str::to_owned);
         let servers = RedisReplicas::start_with(builder).await;
         let (primary, quorum) = (servers.primary().address(), count / 2 + 1);
-        let service = SentinelService { primary, password, quorum };
+        let tls = tls_lines(servers.primary());
+        let service = SentinelService { primary, password, quorum, tls };
         let mut sentinels = Vec::with_capacity(count);
         for _ in 0..count {
             sentinels.push(Daemon::start(service.clone()).await?);
@@ -208,7 +209,19 @@ async fn ask(sentinel: &Daemon<SentinelService>, args: &[&str]) -> Result<Reply,
 }
 
 async fn exchange(place: &Place, args: &[&str]) -> io::Result<Reply> {
-    Connection::new(TcpStream::connect(place.address()).await?).demand(args).await
+    Connection::new(UnixStream::connect(place.socket()).await?).demand(args).await
+}
+
+/// Returns the lines that let a sentinel talk to a server as clients do, if they do with TLS.
+fn tls_lines(server: &RedisServer) -> Option<Vec<String>> {
+    let files = server.tls_files()?;
+    Some(vec![
+        format!("tls-ca-cert-file {}", files.ca().display()),
+        format!("tls-cert-file {}", files.server_certificate().display()),
+        format!("tls-key-file {}", files.server_key().display()),
+        "tls-auth-clients no".to_owned(),
+        "tls-replication yes".to_owned(),
+    ])
 }
 
 /// What a sentinel is started with.
@@ -217,6 +230,8 @@ struct SentinelService {
     primary: SocketAddr,
     password: Option<String>,
     quorum: usize,
+    /// What TLS wants in the file, if there is TLS.
+    tls: Option<Vec<String>>,
 }
 
 impl fmt::Debug for SentinelService {
@@ -225,6 +240,7 @@ impl fmt::Debug for SentinelService {
             .field("primary", &self.primary)
             .field("has_password", &self.password.is_some())
             .field("quorum", &self.quorum)
+            .field("tls", &self.tls)
             .finish()
     }
 }
@@ -247,16 +263,23 @@ impl Service for SentinelService {
     }
 
     fn prepare(&self, place: &Place) -> io::Result<()> {
-        let Self { primary, password, quorum } = self;
+        let Self { primary, password, quorum, tls } = self;
         let (host, port) = (primary.ip(), primary.port());
+        let own = place.address().port();
+        let (plain, secured) = if tls.is_some() { (0, own) } else { (own, 0) };
         let mut lines = vec![
-            format!("port {}", place.address().port()),
+            format!("port {plain}"),
             "bind 127.0.0.1".to_owned(),
+            format!("unixsocket {}", place.socket().display()),
             format!("dir {}", place.data().display()),
             format!("sentinel monitor {NAME} {host} {port} {quorum}"),
             format!("sentinel down-after-milliseconds {NAME} {ALIVE_FOR_MS}"),
             format!("sentinel failover-timeout {NAME} {FAILOVER_MS}"),
         ];
+        if let Some(tls) = tls {
+            lines.push(format!("tls-port {secured}"));
+            lines.extend_from_slice(tls);
+        }
         if let Some(password) = password {
             let bytes = password.bytes().map(|byte| format!("\\x{byte:02x}"));
             let quoted: String = bytes.collect();
