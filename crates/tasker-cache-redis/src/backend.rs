@@ -23,8 +23,8 @@ use crate::{ConfigError, ConnectError, RedisConfig, coalesce, lease, owned, pref
 ///
 /// Every call ends within the operation timeout, whatever the server does; only
 /// [`delete_prefix`](Backend::delete_prefix) may take one for each thousand keys that the server
-/// holds, and 120 of them in all. At most 1,024 requests and 64 MiB of values are in flight: a
-/// call that finds no room in time fails with
+/// holds, and 120 of them in all. At most 1,024 requests and 64 MiB of keys and values are in
+/// flight: a call that finds no room in time fails with
 /// [`ErrorKind::Overloaded`](tasker_cache_core::ErrorKind::Overloaded).
 ///
 /// # Background work
@@ -34,9 +34,10 @@ use crate::{ConfigError, ConnectError, RedisConfig, coalesce, lease, owned, pref
 /// connected for 5 s longer than its next step should take, the next call connects anew on its own.
 /// Everything ends with the last handle.
 ///
-/// A connection that breaks is made again with jittered pauses of up to 2 s, whatever the reason.
-/// One that doesn't answer within an operation timeout is thrown away, and calls fail at once
-/// until there is another. What was given up on it is never sent later.
+/// A connection that breaks is made again with jittered pauses of up to 2 s, whatever the reason;
+/// a [`ping`](Backend::ping), as a circuit's probe is, has it tried at once. One that doesn't
+/// answer within an operation timeout is thrown away, and calls fail at once until there is
+/// another. A write that was given up on it is never sent later.
 ///
 /// # Cancel safety
 ///
