@@ -117,7 +117,8 @@ fn every_configuration_that_is_shown_can_be_loaded() {
             let table: Result<toml::Table, _> = block.text.parse();
             let table = table.unwrap_or_else(|error| panic!("{path}: {error}\n{}", block.text));
             if table.contains_key("common") && !is_wrong_on_purpose(&path, &block.text) {
-                let given = [("REDIS_URL", "redis://localhost:6379")];
+                let url = ("REDIS_URL", "redis://localhost:6379");
+                let given = [url, ("REDIS_PASSWORD", "p%40ss")];
                 let config = Config::loader().toml_str(&block.text).env_source(given).load();
                 let config = config.unwrap_or_else(|error| panic!("{path}: {error}"));
                 config.resolve().unwrap_or_else(|error| panic!("{path}: {error}"));
