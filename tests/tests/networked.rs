@@ -177,8 +177,6 @@ async fn assert_heals(config: &Config, warning: &str, start: impl AsyncFnOnce())
 
     until("the backend is used", async || cache.health_check().await).await;
     println!("used {:?} after it was there", begun.elapsed());
-    // The circuit's second and two more are meant, on a machine that is not busy.
-    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     until("it is said", async || recorder.count(RECOVERED) == 1).await;
     assert_eq!((load(&region, "k", 3).await, load(&region, "k", 4).await), (3, 3));
     assert_eq!(recorder.count("Circuit breaker opened (failing fast)"), 0);

@@ -14,7 +14,7 @@ use tasker_cache_core::{
 
 use crate::cause::Cause;
 use crate::connect::Connector;
-use crate::session::{Core, Session, Timed, entry};
+use crate::session::{Core, Session, Timed, entry, size};
 use crate::{ConfigError, ConnectError, RedisConfig, coalesce, lease, owned, prefix};
 
 /// A cache in Redis, Dragonfly or Valkey; clones are handles on the same connection.
@@ -35,9 +35,9 @@ use crate::{ConfigError, ConnectError, RedisConfig, coalesce, lease, owned, pref
 /// Everything ends with the last handle.
 ///
 /// A connection that breaks is made again with jittered pauses of up to 2 s, whatever the reason;
-/// a [`ping`](Backend::ping), as a circuit's probe is, has it tried at once. One that doesn't
+/// a [`ping`](Backend::ping), as a circuit's probe is, has it tried soon. One that doesn't
 /// answer within an operation timeout is thrown away, and calls fail at once until there is
-/// another. A write that was given up on it is never sent later.
+/// another. What was given up on it is not stored later; a deletion may still be made.
 ///
 /// # Cancel safety
 ///
@@ -200,7 +200,7 @@ async fn set(session: &Session, key: &Key, entry: &Entry, ttl: Ttl) -> Result<bo
         return Ok(false);
     };
     let live = Expiration::PX(session.core.milliseconds(ttl));
-    let (slots, bytes) = (session.slots([name.as_bytes()]), value.len());
+    let (slots, bytes) = (session.slots([name.as_bytes()]), size([&name]) + value.len());
     let store = |client: Timed| {
         let (name, value, live) = (name.clone(), value.clone(), live.clone());
         async move { client.set(name, value, Some(live), None, false).await }

@@ -48,7 +48,7 @@ impl Gate {
         {
             return Ok(Room { _request: request, _units: units });
         }
-        let _place = self.waiting.try_acquire_many(units).map_err(|_| Cause::Crowded)?;
+        let _place = self.waiting.try_acquire_many(units.max(1)).map_err(|_| Cause::Crowded)?;
         let waiting = async {
             let request = self.requests.acquire().await?;
             Ok(Room { _request: request, _units: self.units.acquire_many(units).await? })

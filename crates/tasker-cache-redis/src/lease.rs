@@ -13,7 +13,7 @@ use crate::cause::Cause;
 use crate::coalesce;
 use crate::owned;
 use crate::scripts::{FILL, LEASE, RELEASE, REPLACE};
-use crate::session::{Core, Session, Timed, entry};
+use crate::session::{Core, Session, Timed, entry, size};
 
 /// How often a value that can't be read may turn out to have been replaced in the meantime.
 const TRIES: usize = 3;
@@ -115,12 +115,13 @@ impl Asking<'_> {
     async fn ask(&self) -> Result<Option<Bytes>, Cause> {
         let by_script = &self.session.live.leases_by_script;
         if !by_script.load(Ordering::Relaxed) {
+            let bytes = size([&self.name]) + self.stub.len();
             let ask = |client: Timed| {
                 let (name, stub, hold) = (self.name.clone(), self.stub.clone(), self.hold);
                 let hold = Some(Expiration::PX(hold));
                 async move { client.set(name, stub, hold, Some(SetOptions::NX), true).await }
             };
-            match self.session.follow(&self.slots, self.stub.len(), ask).await {
+            match self.session.follow(&self.slots, bytes, ask).await {
                 Ok(answer) => return self.session.bulk(answer),
                 // Redis takes NX with GET since 7.0.
                 Err(Cause::Syntax) => by_script.store(true, Ordering::Relaxed),

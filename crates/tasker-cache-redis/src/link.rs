@@ -22,7 +22,7 @@ const TARGET: &str = "tasker_cache_redis";
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// What is left of a pause where somebody asks for the connection to be tried.
+/// The pause until the next attempt where somebody asks for one.
 const WOKEN_PAUSE: Duration = Duration::from_millis(100);
 
 /// What an attempt may take when it is not the first: a network that comes back in between is
@@ -108,8 +108,9 @@ enum Phase {
     /// Calls may wait for the attempt that runs, until this instant.
     Connecting(Instant),
     Live(Arc<Live>),
-    /// The last attempt failed; the next ones run while calls fail at once.
-    Down(Cause),
+    /// The last attempt, which began at this instant, failed; the next ones run while calls fail at
+    /// once.
+    Down(Cause, Instant),
 }
 
 /// An established connection.
@@ -182,7 +183,7 @@ impl Link {
                 Phase::Live(live) if !live.is_over() => return Ok(Arc::clone(live)),
                 Phase::Live(_) => deadline,
                 Phase::Connecting(patience) => deadline.min(*patience),
-                Phase::Down(cause) => return Err(*cause),
+                Phase::Down(cause, _) => return Err(*cause),
             };
             match timeout_at(patience, phase.changed()).await {
                 Ok(Ok(())) => {}
@@ -192,20 +193,24 @@ impl Link {
         }
     }
 
-    /// Returns the connection; where there is none, has it tried now and waits for what comes of
-    /// that.
+    /// Returns the connection; where there is none, has it tried and waits for what comes of that:
+    /// of an attempt that begins from now on.
     pub(crate) async fn tried(&self, deadline: Instant) -> Result<Arc<Live>, Cause> {
-        let wake = {
+        let asked = Instant::now();
+        let running = {
             let supervisor = self.supervisor.read().unwrap_or_else(PoisonError::into_inner);
-            let waiting = supervisor.as_ref().filter(|supervisor| {
-                supervisor.runs() && matches!(&*supervisor.phase.borrow(), Phase::Down(_))
-            });
-            waiting.map(|supervisor| (supervisor.phase.clone(), Arc::clone(&supervisor.wake)))
+            let running = supervisor.as_ref().filter(|supervisor| supervisor.runs());
+            running.map(|running| (running.phase.clone(), Arc::clone(&running.wake)))
         };
-        if let Some((mut phase, wake)) = wake {
-            phase.mark_unchanged();
-            wake.notify_one();
-            let _ = timeout_at(deadline, phase.changed()).await;
+        if let Some((mut phase, wake)) = running {
+            let is_told_before =
+                |phase: &Phase| matches!(phase, Phase::Down(_, begun) if *begun < asked);
+            if is_told_before(&phase.borrow()) {
+                wake.notify_one();
+                let told = phase.wait_for(|phase| !is_told_before(phase));
+                // Who is late is told so below.
+                let _ = timeout_at(deadline, told).await;
+            }
         }
         self.live(deadline).await
     }
@@ -217,7 +222,7 @@ impl Link {
         loop {
             match &*phase.borrow_and_update() {
                 Phase::Live(live) if !live.is_over() => return Ok(()),
-                Phase::Down(cause) => return Err(*cause),
+                Phase::Down(cause, _) => return Err(*cause),
                 Phase::Live(_) | Phase::Connecting(_) => {}
             }
             match timeout_at(deadline, phase.changed()).await {
@@ -240,7 +245,7 @@ impl Link {
         });
         if is_current {
             tracing::debug!(target: TARGET, "Connection to the server is stuck and is replaced");
-            *supervisor = Some(self.start(&runtime, Phase::Down(Cause::TimedOut)));
+            *supervisor = Some(self.start(&runtime, Phase::Down(Cause::TimedOut, Instant::now())));
         }
         // Also where its runtime doesn't run to see the end of its supervisor.
         stuck.task.abort();
@@ -293,6 +298,7 @@ async fn supervise(
     loop {
         let limit = backoff.limit(connector.connection_timeout);
         due.set(limit);
+        let begun = Instant::now();
         match connector.connect(limit).await {
             Ok(mut connected) => {
                 server.store(connected.server as u8, Ordering::Relaxed);
@@ -301,7 +307,7 @@ async fn supervise(
                     server = connected.server.name(),
                     "Connected to the server"
                 );
-                let begun = Instant::now();
+                let lives_since = Instant::now();
                 due.clear();
                 phase.send_replace(Phase::Live(Arc::new(Live {
                     client: connected.client,
@@ -314,30 +320,35 @@ async fn supervise(
                 })));
                 connected.task.ended().await;
                 tracing::debug!(target: TARGET, "Connection to the server is lost");
-                if begun.elapsed() >= STABLE {
+                if lives_since.elapsed() >= STABLE {
                     backoff = Backoff::default();
                     let patience = Instant::now() + connector.operation_timeout;
                     phase.send_replace(Phase::Connecting(patience));
                     continue;
                 }
-                phase.send_replace(Phase::Down(Cause::Closed));
+                phase.send_replace(Phase::Down(Cause::Closed, begun));
             }
             Err(cause) => {
                 tracing::debug!(target: TARGET, %cause, "Could not connect to the server");
-                phase.send_replace(Phase::Down(cause));
+                phase.send_replace(Phase::Down(cause, begun));
             }
         }
         let pause = backoff.pause();
         due.set(pause);
-        let woken = async {
-            let begun = Instant::now();
-            wake.notified().await;
-            sleep_until(begun + WOKEN_PAUSE).await;
-        };
-        tokio::select! {
-            () = sleep(pause) => {}
-            () = woken => {}
-        }
+        paused(pause, &wake).await;
+    }
+}
+
+/// Waits for so long, or less if somebody wants to know how things are.
+async fn paused(pause: Duration, wake: &Notify) {
+    let begun = Instant::now();
+    let woken = async {
+        wake.notified().await;
+        sleep_until(begun + WOKEN_PAUSE).await;
+    };
+    tokio::select! {
+        () = sleep(pause) => {}
+        () = woken => {}
     }
 }
 
@@ -388,6 +399,28 @@ mod tests {
 
         let short = SHORT_ATTEMPT;
         assert_eq!(limits, [full, short, short, short, full]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_ends_early_if_somebody_asks() {
+        let wake = Notify::new();
+        let (longest, shortest) = (LONGEST_PAUSE, WOKEN_PAUSE);
+        for (asked_after, expected) in [
+            (longest * 2, longest),
+            (shortest * 3, shortest * 3),
+            (shortest / 2, shortest),
+            (Duration::ZERO, shortest),
+        ] {
+            let begun = Instant::now();
+            tokio::join!(paused(longest, &wake), async {
+                sleep(asked_after.min(longest)).await;
+                if asked_after < longest {
+                    wake.notify_one();
+                }
+                assert!(begun.elapsed() <= expected);
+            });
+            assert_eq!(begun.elapsed(), expected, "asked after {asked_after:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

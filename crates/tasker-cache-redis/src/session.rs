@@ -30,6 +30,9 @@ const MAX_TTL: Duration = Duration::from_secs(268_435_455);
 /// rest of the buffer is a small part.
 const COPIED: usize = 64 * 1024;
 
+/// How often at least one waits before it is seen to again that its question has left.
+const RARELY: Duration = Duration::from_millis(64);
+
 /// The state of one backend, behind all its handles.
 pub(crate) struct Core {
     pub(crate) link: Link,
@@ -205,11 +208,13 @@ impl Session {
 
     /// Waits for an answer of a cluster, and sees to it that its question leaves.
     async fn pushed<T>(&self, mut answer: Pin<Box<impl Future<Output = T>>>) -> T {
+        let mut patience = PUSH;
         while self.core.is_cluster() {
-            match timeout(PUSH, answer.as_mut()).await {
+            match timeout(patience, answer.as_mut()).await {
                 Ok(answer) => return answer,
                 Err(_) => self.live.push(),
             }
+            patience = (patience * 2).min(RARELY);
         }
         answer.await
     }

@@ -141,9 +141,8 @@ async fn a_killed_server_is_used_again_once_it_is_back() {
     assert_eq!(text(backend.get(&key).await.expect("it runs")), None);
 }
 
-/// After a while, the pause until it is tried again by itself is a second or two.
 #[tokio::test]
-async fn a_ping_has_the_connection_tried_at_once() {
+async fn a_ping_waits_for_the_attempt_that_it_asks_for() {
     let server = RedisServer::start().await;
     let backend = connected(&server.url()).await;
     server.kill().await;

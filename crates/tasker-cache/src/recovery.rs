@@ -241,7 +241,11 @@ async fn round(cache: &Arc<Inner>, number: u64) -> Round {
         return Round::Waiting(until.unwrap_or(LONGEST_PAUSE));
     };
     let probed = async {
-        replay_keys(cache, &work).await?;
+        // A backend that has no connection tries for one at a ping, and at nothing else.
+        if !work.keys.is_empty() {
+            cache.bare.ping().await?;
+            replay_keys(cache, &work).await?;
+        }
         cache.bare.ping().await
     };
     cache.recovery.keep(number, permit);
