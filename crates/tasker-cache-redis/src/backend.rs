@@ -35,9 +35,9 @@ use crate::{ConfigError, ConnectError, RedisConfig, coalesce, lease, owned, pref
 /// Everything ends with the last handle.
 ///
 /// A connection that breaks is made again with jittered pauses of up to 2 s, whatever the reason;
-/// a [`ping`](Backend::ping), as a circuit's probe is, has it tried soon. One that doesn't
-/// answer within an operation timeout is thrown away, and calls fail at once until there is
-/// another. What was given up on it is not stored later; a deletion may still be made.
+/// a [`ping`](Backend::ping), as a circuit's probe is, has it tried and waits for that. One that
+/// doesn't answer within an operation timeout is thrown away, and other calls fail at once until
+/// there is another. What was given up on it is not stored later; a deletion may still be made.
 ///
 /// # Cancel safety
 ///
