@@ -1,6 +1,8 @@
 //! A store that lacks something which others have.
 
 use std::slice;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,28 +13,38 @@ use tasker_cache_core::{
 
 use crate::sim::Sim;
 
-/// A simulated store without prefixes, or with keys that nobody may delete.
+/// A simulated store without prefixes, with keys that nobody may delete, or without a connection.
 #[derive(Clone, Debug)]
 pub struct Limited {
     store: Sim,
     can_delete_prefix: bool,
     locked: Vec<Key>,
+    is_connected: Arc<AtomicBool>,
 }
 
 impl Limited {
     /// Makes a store whose prefixes can't be deleted.
     #[must_use]
     pub fn to_keys(store: Sim) -> Self {
-        Self { store, can_delete_prefix: false, locked: Vec::new() }
+        Self { can_delete_prefix: false, ..Self::but_for(Vec::new(), store) }
     }
 
     /// Makes a store that refuses to delete these keys.
     #[must_use]
     pub fn but_for(locked: Vec<Key>, store: Sim) -> Self {
-        Self { store, can_delete_prefix: true, locked }
+        Self { store, can_delete_prefix: true, locked, is_connected: Arc::new(true.into()) }
+    }
+
+    /// Makes a store that deletes nothing until it has answered a ping.
+    #[must_use]
+    pub fn to_those_who_ping(store: Sim) -> Self {
+        Self { is_connected: Arc::default(), ..Self::but_for(Vec::new(), store) }
     }
 
     fn check(&self, keys: &[Key]) -> Result<()> {
+        if !self.is_connected.load(Ordering::Relaxed) {
+            return Err(Error::new(ErrorKind::Unavailable, Operation::Delete, "sim"));
+        }
         let denied = Error::new(ErrorKind::PermissionDenied, Operation::Delete, "sim");
         let is_locked = self.locked.iter().any(|locked| keys.contains(locked));
         if is_locked { Err(denied) } else { Ok(()) }
@@ -76,7 +88,9 @@ impl Backend for Limited {
     }
 
     async fn ping(&self) -> Result<()> {
-        self.store.ping().await
+        self.store.ping().await?;
+        self.is_connected.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     fn profile(&self) -> Profile {

@@ -175,7 +175,8 @@ async fn assert_only_the_first_wait(
     // some request of its own accord. Where they wait for the server, thousands do.
     let late = requests.iter().filter(waited).filter(|(begun, _)| *begun >= OPERATION * 2).count();
     assert!(late < requests.len() / 100, "{late} waited that began too late");
-    assert!(requests.iter().all(|(_, took)| *took < OPERATION * 4), "no request waits twice");
+    let twice = requests.iter().filter(|(_, took)| *took >= OPERATION * 2).count();
+    assert!(twice < requests.len() / 100, "{twice} waited twice");
     let later = requests.iter().filter(|(begun, _)| *begun >= OPERATION * 2);
     let mut later: Vec<Duration> = later.map(|(_, took)| *took).collect();
     later.sort_unstable();

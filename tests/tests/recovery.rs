@@ -4,8 +4,9 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use tasker_cache::{BreakerSettings, Cache, CircuitState, Invalidation, Region, Usage};
-use tasker_cache_core::ErrorKind;
+use tasker_cache_core::{Backend, ErrorKind};
 use tasker_cache_testkit::{Fault, Faulty, Recorder};
+use tasker_cache_tests::limited::Limited;
 use tasker_cache_tests::sim::{Sim, Weather};
 use tokio::time::{Instant, sleep};
 
@@ -15,7 +16,7 @@ fn store() -> Sim {
     Sim::new(1, Weather::CALM)
 }
 
-fn cache_over(store: &Sim) -> Cache {
+fn cache_over(store: &(impl Backend + Clone)) -> Cache {
     let breaker =
         BreakerSettings::default().failure_threshold(2).success_threshold(2).timeout(TIMEOUT);
     Cache::builder(store.clone()).breaker(breaker).build()
@@ -120,6 +121,20 @@ async fn the_circuit_closes_without_any_request() {
 
     until("the circuit", || cache.circuit_state() == Some(CircuitState::Closed)).await;
     assert!(back.elapsed() < TIMEOUT + Duration::from_secs(2), "took {:?}", back.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_has_the_store_connected_before_it_deletes() {
+    let store = store();
+    let cache = cache_over(&Limited::to_those_who_ping(store.clone()));
+    store.reachable(false);
+    open_circuit(&cache).await;
+    assert_eq!(numbers(&cache).invalidate("a").await, Invalidation::Deferred);
+
+    store.reachable(true);
+
+    until("the circuit", || cache.circuit_state() == Some(CircuitState::Closed)).await;
+    assert_eq!(cache.status().pending.keys, 0);
 }
 
 #[tokio::test(start_paused = true)]

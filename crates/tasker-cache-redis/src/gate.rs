@@ -60,6 +60,7 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Waker};
     use std::time::Duration;
 
     use super::*;
@@ -94,6 +95,25 @@ mod tests {
 
         drop(large);
         assert!(gate.enter(2 * UNIT, soon()).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn so_many_requests_wait_and_one_more_is_an_error_at_once() {
+        let gate = Gate::new();
+        let mut inside = Vec::new();
+        for _ in 0..MAX_REQUESTS {
+            inside.push(gate.enter(0, soon()).await.expect("there is room"));
+        }
+        let mut context = Context::from_waker(Waker::noop());
+        let enter = || Box::pin(gate.enter(0, soon()));
+        let mut waiting: Vec<_> = (0..65_536).map(|_| enter()).collect();
+        for one in &mut waiting {
+            assert!(one.as_mut().poll(&mut context).is_pending());
+        }
+        let begun = Instant::now();
+
+        assert_eq!(enter().await.err(), Some(Cause::Crowded));
+        assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

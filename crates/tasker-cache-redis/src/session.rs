@@ -30,7 +30,7 @@ const MAX_TTL: Duration = Duration::from_secs(268_435_455);
 /// rest of the buffer is a small part.
 const COPIED: usize = 64 * 1024;
 
-/// How often at least one waits before it is seen to again that its question has left.
+/// The longest wait until it is seen to again that a question has left.
 const RARELY: Duration = Duration::from_millis(64);
 
 /// The state of one backend, behind all its handles.
