@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::MemcachedConfig;
-use crate::commands::{self, BATCH};
+use crate::commands::{BATCH, Wire};
 use crate::error::{Doubt, Failure};
 use crate::lease::ConnectionId;
 use crate::request::{Ask, Command, Found, Outcome, Read, Recache, Request, Write};
@@ -43,11 +43,6 @@ pub(crate) struct Owner {
     last: bool,
 }
 
-struct Connection {
-    client: Client,
-    id: ConnectionId,
-}
-
 impl Owner {
     pub(crate) fn new(
         config: Arc<MemcachedConfig>,
@@ -59,8 +54,8 @@ impl Owner {
     }
 
     pub(crate) async fn run(mut self) {
-        while let Some(mut connection) = self.connect().await {
-            let Err(failure) = self.serve(&mut connection).await else {
+        while let Some(mut wire) = self.connect().await {
+            let Err(failure) = self.serve(&mut wire).await else {
                 return;
             };
             self.lose(failure);
@@ -68,13 +63,13 @@ impl Owner {
     }
 
     /// Connects, however often it takes; `None` if nobody wants it any more.
-    async fn connect(&mut self) -> Option<Connection> {
+    async fn connect(&mut self) -> Option<Wire> {
         let mut pause = FIRST_PAUSE;
         loop {
             let failure = match self.attempt().await {
-                Ok(connection) => {
+                Ok(wire) => {
                     self.health.send_replace(Health::Up);
-                    return Some(connection);
+                    return Some(wire);
                 }
                 Err(failure) => failure,
             };
@@ -91,7 +86,7 @@ impl Owner {
     }
 
     /// Makes one attempt. Requests wait for it for a while, unless it follows a failed one.
-    async fn attempt(&mut self) -> Result<Connection, Failure> {
+    async fn attempt(&mut self) -> Result<Wire, Failure> {
         let config = Arc::clone(&self.config);
         let attempt = open(&config);
         let patience = sleep(config.operation_timeout);
@@ -123,7 +118,7 @@ impl Owner {
     }
 
     /// Works off requests until the connection is in doubt, or until nobody can send any more.
-    async fn serve(&mut self, connection: &mut Connection) -> Result<(), Failure> {
+    async fn serve(&mut self, wire: &mut Wire) -> Result<(), Failure> {
         let mut arrived = Vec::with_capacity(BATCH);
         loop {
             if self.reads.is_empty() && self.writes.is_empty() {
@@ -140,18 +135,18 @@ impl Owner {
                 self.take(request);
             }
             while !self.reads.is_empty() {
-                self.read_batch(connection).await?;
+                self.read_batch(wire).await?;
             }
             while !self.writes.is_empty() {
                 let write = self.writes.remove(0);
-                self.write(connection, write).await?;
+                self.write(wire, write).await?;
             }
         }
     }
 
     /// Sends as many of the waiting reads as have one `hold` and fit a batch. From here on no
     /// other read joins them: what they will see is as old as this moment at worst.
-    async fn read_batch(&mut self, connection: &mut Connection) -> Result<(), Failure> {
+    async fn read_batch(&mut self, wire: &mut Wire) -> Result<(), Failure> {
         self.reads.retain(|read| !read.ask.reply.is_closed());
         let Some(hold) = self.reads.first().map(|read| read.hold) else {
             return Ok(());
@@ -162,7 +157,7 @@ impl Owner {
         let mut keys: Vec<&str> = batch.iter().map(|read| read.key.as_str()).collect();
         keys.dedup();
         let deadline = latest(batch.iter().map(|read| read.ask.deadline));
-        let reading = commands::read(&mut connection.client, connection.id, &keys, hold);
+        let reading = wire.read(&keys, hold);
         let failure = match timeout_at(deadline, reading).await.unwrap_or(Err(Failure::timeout())) {
             Ok(found) => {
                 self.hand_out(batch, found);
@@ -216,20 +211,16 @@ impl Owner {
     }
 
     /// Executes one write, if its time is not over; whether its caller still waits doesn't matter.
-    async fn write(
-        &mut self,
-        connection: &mut Connection,
-        mut write: Write,
-    ) -> Result<(), Failure> {
+    async fn write(&mut self, wire: &mut Wire, mut write: Write) -> Result<(), Failure> {
         if write.ask.deadline <= Instant::now() {
             write.ask.fail(&Failure::timeout());
             return Ok(());
         }
-        if is_foreign(&self.config, &write.command, connection.id) {
+        if is_foreign(&self.config, &write.command, wire.id()) {
             let _ = write.ask.answer(Ok(Outcome::Missed));
             return Ok(());
         }
-        let executing = commands::execute(&mut connection.client, &write.command);
+        let executing = wire.execute(&write.command);
         let result = timeout_at(write.ask.deadline, executing).await;
         let failure = match result.unwrap_or(Err(Failure::timeout())) {
             Err(failure) if failure.doubt != Doubt::None => failure,
@@ -302,17 +293,11 @@ fn latest(deadlines: impl Iterator<Item = Instant>) -> Instant {
 
 /// Opens a connection whose server has answered on it. One that accepts and then is silent is
 /// down.
-async fn open(config: &MemcachedConfig) -> Result<Connection, Failure> {
+async fn open(config: &MemcachedConfig) -> Result<Wire, Failure> {
     let until = Instant::now() + config.connection_timeout;
     let connecting = Client::new(config.address.as_str());
     let Ok(client) = timeout_at(until, connecting).await else {
         return Err(Failure::never_accepted());
     };
-    let mut client = client?;
-    match timeout_at(until, commands::prove(&mut client)).await {
-        Ok(proved) => proved?,
-        Err(_) => return Err(Failure::never_answered()),
-    }
-    let id = ConnectionId::draw().ok_or(Failure::no_randomness())?;
-    Ok(Connection { client, id })
+    timeout_at(until, Wire::new(client?)).await.unwrap_or(Err(Failure::never_answered()))
 }

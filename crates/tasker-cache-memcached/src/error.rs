@@ -83,7 +83,9 @@ impl Failure {
     }
 
     pub(crate) fn too_old(version: &str) -> Self {
-        let words = format!("memcached {version} lacks the meta commands: 1.6 or newer is needed");
+        let words = format!(
+            "memcached {version} lacks meta commands that are needed: 1.6.10 or newer has them"
+        );
         Self { kind: ErrorKind::Protocol, doubt: Doubt::Astray, words: Cow::Owned(words) }
     }
 

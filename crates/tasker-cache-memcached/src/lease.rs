@@ -11,6 +11,13 @@ impl ConnectionId {
     pub(crate) fn draw() -> Option<Self> {
         Nonce::random().map(|nonce| Self(*nonce.as_bytes()))
     }
+
+    /// Where the marks of its commands begin: not where those of another connection do.
+    pub(crate) fn first_mark(self) -> u64 {
+        let mut mark = [0; 8];
+        mark.copy_from_slice(&self.0[..8]);
+        u64::from_le_bytes(mark)
+    }
 }
 
 /// What a fill or release compares: the item's CAS number, which says something on the connection

@@ -9,6 +9,7 @@ use tasker_cache_core::{Backend, Entry, ErrorKind, Lookup};
 use tasker_cache_memcached::Memcached;
 use tasker_cache_testkit::proxy::{Direction, FaultProxy, NetworkFault};
 use tasker_cache_testkit::server::MemcachedServer;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
@@ -37,6 +38,30 @@ async fn a_server_that_accepts_and_never_answers_is_down() {
 
     assert!(error.to_string().contains("has not answered"), "{error}");
     assert!(backend.ping().await.is_err());
+}
+
+#[tokio::test]
+async fn a_server_that_is_too_old_is_said_so() {
+    for (version, is_too_old) in [("1.5.22", true), ("1.6.9", true), ("1.6.10", false)] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("tcp://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let mut connections = Vec::new();
+            while let Ok((mut connection, _)) = listener.accept().await {
+                let line = format!("VERSION {version}\r\n");
+                let _ = connection.write_all(line.as_bytes()).await;
+                connections.push(connection);
+            }
+        });
+
+        let ready = client(&url).ready().await.map_err(|error| error.to_string());
+
+        let expected = format!(
+            "memcached {version} lacks meta commands that are needed: 1.6.10 or newer has them"
+        );
+        assert_eq!(ready, if is_too_old { Err(expected) } else { Ok(()) });
+        server.abort();
+    }
 }
 
 #[tokio::test]

@@ -39,7 +39,8 @@ pub(crate) enum Nemesis {
     Latency,
     /// Random bytes are put into replies.
     Garbage,
-    /// Replies arrive twice.
+    /// Replies arrive twice; only where each bears a mark of its request. Those of Redis's protocol
+    /// don't, so nobody can tell an old one from that of a later request for the same key.
     Duplicates,
     /// Everything is deleted, again and again.
     Flush,
@@ -150,7 +151,7 @@ impl Nemesis {
         }
     }
 
-    /// Tells whether it can happen to this backend.
+    /// Tells whether it can happen to this backend, which then keeps the promise all the same.
     pub(crate) const fn fits(self, backend: Backend) -> bool {
         match self {
             Self::Memory
@@ -159,6 +160,7 @@ impl Nemesis {
             | Self::Sleep
             | Self::Scripts
             | Self::Cut => matches!(backend, Backend::Redis | Backend::Valkey),
+            Self::Duplicates => matches!(backend, Backend::Memcached),
             Self::Evict | Self::Crowd => !matches!(backend, Backend::Dragonfly),
             _ => true,
         }

@@ -138,7 +138,7 @@ fn referee(words: &[&str]) -> Result<Referee, String> {
     }
     let backend = options.backend;
     if let Some(unfit) = options.nemeses.iter().find(|nemesis| !nemesis.fits(backend)) {
-        return Err(format!("`{}` can't happen to {}", unfit.name(), backend.name()));
+        return Err(format!("`{}` is not tried on {}", unfit.name(), backend.name()));
     }
     Ok(options)
 }

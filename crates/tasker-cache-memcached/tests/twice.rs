@@ -1,0 +1,94 @@
+//! Answers that come twice: none is taken for that of a later request, which may be about the
+//! same key.
+
+mod common;
+
+use std::time::Duration;
+
+use tasker_cache_core::{Backend, Entry, Lookup};
+use tasker_cache_memcached::Memcached;
+use tasker_cache_testkit::proxy::{FaultProxy, NetworkFault};
+use tasker_cache_testkit::server::MemcachedServer;
+use tokio::time::sleep;
+
+use crate::common::{HOLD, client, config, eventually, key, seconds};
+
+/// How long the second of two replies may be on its way over the loopback interface.
+const ON_ITS_WAY: Duration = Duration::from_millis(20);
+
+/// A server, a proxy in front of it, and a client with one connection through it.
+async fn behind_a_proxy() -> (MemcachedServer, FaultProxy, Memcached) {
+    let server = MemcachedServer::start().await;
+    let proxy = FaultProxy::start(server.address()).await;
+    let one = config(&server.url_at(proxy.address())).max_connections(1);
+    let backend = Memcached::new(one.operation_timeout(Duration::from_secs(2)));
+    assert!(backend.ready().await.is_ok(), "it is reachable");
+    (server, proxy, backend)
+}
+
+#[tokio::test]
+async fn a_value_that_came_twice_is_not_what_the_next_read_returns() {
+    let (server, proxy, backend) = behind_a_proxy().await;
+    let writer = client(&server.url());
+
+    for round in 0..20 {
+        writer.set(&key("a"), Entry::new("old"), seconds(60)).await.unwrap();
+        eventually(async || backend.ping().await.is_ok()).await;
+        proxy.once(NetworkFault::DuplicateReplies);
+        let old = backend.get(&key("a")).await.unwrap().expect("it is stored");
+        assert_eq!(old.payload(), "old");
+        sleep(ON_ITS_WAY).await;
+        writer.set(&key("a"), Entry::new("new"), seconds(60)).await.unwrap();
+
+        if let Ok(found) = backend.get(&key("a")).await {
+            assert!(found.is_none_or(|found| found.payload() == "new"), "round {round}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_acknowledgement_that_came_twice_is_not_that_of_the_next_deletion() {
+    let (server, proxy, backend) = behind_a_proxy().await;
+    let keys = [key("a"), key("b"), key("c")];
+
+    for round in 0..10 {
+        eventually(async || backend.ping().await.is_ok()).await;
+        proxy.once(NetworkFault::DuplicateReplies);
+        match round % 3 {
+            0 => drop(backend.delete(&keys[0]).await.unwrap()),
+            1 => backend.delete_many(&keys).await.unwrap(),
+            _ => backend.set(&keys[0], Entry::new("v"), seconds(60)).await.unwrap(),
+        }
+        sleep(ON_ITS_WAY).await;
+        server.pause();
+
+        let deleted = match round % 2 {
+            0 => backend.delete(&keys[0]).await.map(drop),
+            _ => backend.delete_many(&keys).await,
+        };
+
+        server.resume();
+        assert!(deleted.is_err(), "round {round}: acknowledged by a server that stood still");
+    }
+}
+
+#[tokio::test]
+async fn a_lease_that_came_twice_is_granted_once() {
+    let (server, proxy, backend) = behind_a_proxy().await;
+    let writer = client(&server.url());
+
+    for round in 0..20 {
+        eventually(async || backend.ping().await.is_ok()).await;
+        writer.delete(&key("a")).await.unwrap();
+        proxy.once(NetworkFault::DuplicateReplies);
+        let Lookup::Leased(lease) = backend.get_or_lease(&key("a"), HOLD).await.unwrap() else {
+            panic!("round {round}: nobody else has it");
+        };
+        sleep(ON_ITS_WAY).await;
+
+        let second = backend.get_or_lease(&key("a"), HOLD).await;
+
+        assert!(!matches!(second, Ok(Lookup::Leased(_))), "round {round}: {second:?}");
+        drop(lease);
+    }
+}
