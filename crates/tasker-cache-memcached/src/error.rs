@@ -28,9 +28,10 @@ pub(crate) struct Failure {
 pub(crate) enum Doubt {
     /// The reply was read to its end; the connection is as good as before.
     None,
-    /// It is gone. It may have been so for long, and the server may be well.
+    /// It is gone, or what stood on it is no answer to what was asked. Either may have been so for
+    /// long, and the server may be well.
     Broken,
-    /// What comes next on it can't be trusted to be the next reply.
+    /// What comes next on it can't be trusted to be the next reply, and the server may be the cause.
     Astray,
 }
 
@@ -64,7 +65,7 @@ impl Failure {
 
     pub(crate) const fn misplaced() -> Self {
         let words = "the server answered something else than it was asked";
-        Self::new(ErrorKind::Protocol, Doubt::Astray, words)
+        Self::new(ErrorKind::Protocol, Doubt::Broken, words)
     }
 
     pub(crate) const fn no_randomness() -> Self {
@@ -200,13 +201,13 @@ mod tests {
             (client("bad command line format"), ErrorKind::Protocol, Doubt::Astray),
             (client("invalid flag"), ErrorKind::Protocol, Doubt::Astray),
             (reply(ReplyKind::NonexistentCommand), ErrorKind::Protocol, Doubt::Astray),
-            (reply(ReplyKind::Protocol(text("tag"))), ErrorKind::Protocol, Doubt::Astray),
-            (reply(ReplyKind::Protocol(None)), ErrorKind::Protocol, Doubt::Astray),
-            (reply(ReplyKind::Generic(String::new())), ErrorKind::Protocol, Doubt::Astray),
-            (reply(ReplyKind::OpaqueTooLong), ErrorKind::Protocol, Doubt::Astray),
+            (reply(ReplyKind::Protocol(text("tag"))), ErrorKind::Protocol, Doubt::Broken),
+            (reply(ReplyKind::Protocol(None)), ErrorKind::Protocol, Doubt::Broken),
+            (reply(ReplyKind::Generic(String::new())), ErrorKind::Protocol, Doubt::Broken),
+            (reply(ReplyKind::OpaqueTooLong), ErrorKind::Protocol, Doubt::Broken),
             (reply(ReplyKind::KeyTooLong), ErrorKind::TooLarge, Doubt::None),
-            (ClientError::Protocol(Status::Stored), ErrorKind::Protocol, Doubt::Astray),
-            (ClientError::Protocol(Status::Value), ErrorKind::Protocol, Doubt::Astray),
+            (ClientError::Protocol(Status::Stored), ErrorKind::Protocol, Doubt::Broken),
+            (ClientError::Protocol(Status::Value), ErrorKind::Protocol, Doubt::Broken),
         ] {
             let shown = format!("{error:?}");
             let failure = Failure::from(error);
