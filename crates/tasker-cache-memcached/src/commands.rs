@@ -1,8 +1,9 @@
 //! The commands of Memcached that the backend is made of, each one round trip.
 //!
-//! Every one bears a mark that its answer must repeat (protocol.txt, the flag `O`): what is left
-//! on a connection of an earlier answer, if only because something between the two sent it twice,
-//! is never taken for a later one about the same key.
+//! Those about an entry bear a mark that their answer must repeat (protocol.txt, the flag `O`): what
+//! is left on a connection of an earlier answer, if only because something between the two sent it
+//! twice, is never taken for a later one about the same key. What the server can't mark is only ever
+//! taken for an error, for a miss, or for a sign that the server lives.
 
 use async_memcached::{
     AsciiProtocol, Client, Error as ClientError, MetaProtocol, MetaValue, Status,
@@ -20,9 +21,10 @@ pub(crate) const MAX_KEY_BYTES: usize = 250;
 /// waiting for the other to read.
 pub(crate) const BATCH: usize = 64;
 
-/// The first memcached that acknowledges by `HD`, which is what the client understands, and
-/// compares the CAS number that a delete names (git history of memcached: `proto_text.c`).
-const OLDEST: (u32, u32, u32) = (1, 6, 10);
+/// The first memcached that acknowledges by `HD`, which is what the client understands (git history
+/// of memcached, `proto_text.c`). Until 1.6.13 a delete that names a CAS number finds another one
+/// there, whatever it names, so that a lease which is given back is there until its time is over.
+const OLDEST: [u32; 3] = [1, 6, 10];
 
 /// How many deletes go out before one acknowledgement.
 const REMOVALS: usize = 512;
@@ -126,17 +128,22 @@ impl Wire {
 async fn prove(client: &mut Client) -> Result<(), Failure> {
     let version = client.version().await?;
     let version = version.trim();
-    if !version.starts_with(|first: char| first.is_ascii_digit()) {
-        return Err(Failure::instead_of_version(version));
-    }
-    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
-    let mut number = || numbers.next().and_then(Result::ok);
-    match (number(), number(), number()) {
-        (Some(major), Some(minor), Some(patch)) if (major, minor, patch) < OLDEST => {
-            Err(Failure::too_old(&format!("{major}.{minor}.{patch}")))
+    match release(version) {
+        None => Err(Failure::instead_of_version(version)),
+        Some(release) if release < OLDEST => {
+            Err(Failure::too_old(&release.map(|number| number.to_string()).join(".")))
         }
-        _ => Ok(()),
+        Some(_) => Ok(()),
     }
+}
+
+/// Reads the numbers of a version; `None` for a line that is something else.
+fn release(version: &str) -> Option<[u32; 3]> {
+    let mut numbers = version.splitn(3, '.').map(|part| {
+        let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        part[..end].parse().ok()
+    });
+    Some([numbers.next()??, numbers.next()??, numbers.next()??])
 }
 
 /// Matches the values with the keys. The server answers in order and leaves out misses; `None` if
@@ -223,6 +230,19 @@ mod tests {
         assert_eq!(matched(&["a"], &["b"]), None);
         assert_eq!(matched(&["a", "b"], &["b", "a"]), None);
         assert_eq!(matched(&["a"], &["a", "a"]), None);
+    }
+
+    #[test]
+    fn a_version_is_told_from_what_else_is_left_of_a_line() {
+        for version in ["1.6.18", "1.6.18-dev", "1.6.18_beta1 (fork)"] {
+            assert_eq!(release(version), Some([1, 6, 18]), "{version}");
+        }
+        // What the client leaves of `HD O5ca1b1e5`, of `VA 120 c17 O5ca1 ka`, and of other lines.
+        for line in
+            ["1b1e5", "17 O5ca1 ka", "", "1", "1.6", "1.6.", "oo many connections", "-1.6.18"]
+        {
+            assert_eq!(release(line), None, "{line}");
+        }
     }
 
     #[test]

@@ -144,10 +144,15 @@ impl Owner {
         }
     }
 
-    /// Sends as many of the waiting reads as have one `hold` and fit a batch. From here on no
-    /// other read joins them: what they will see is as old as this moment at worst.
+    /// Sends as many of the waiting reads as have one `hold` and fit a batch, but none whose time is
+    /// over. From here on no other read joins them: what they will see is as old as this moment at
+    /// worst.
     async fn read_batch(&mut self, wire: &mut Wire) -> Result<(), Failure> {
         self.reads.retain(|read| !read.ask.reply.is_closed());
+        let now = Instant::now();
+        for read in self.reads.extract_if(.., |read| read.ask.deadline <= now) {
+            read.ask.fail(&Failure::timeout());
+        }
         let Some(hold) = self.reads.first().map(|read| read.hold) else {
             return Ok(());
         };

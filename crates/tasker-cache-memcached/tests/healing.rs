@@ -5,6 +5,7 @@ mod common;
 use std::time::Duration;
 
 use futures::future::join_all;
+use futures::poll;
 use tasker_cache_core::{Backend, Entry, ErrorKind, Lookup};
 use tasker_cache_memcached::Memcached;
 use tasker_cache_testkit::proxy::{Direction, FaultProxy, NetworkFault};
@@ -162,6 +163,30 @@ async fn a_silent_server_costs_time_once_per_connection() {
 async fn fails(backend: &Memcached, number: u32) {
     let result = backend.get(&key(number)).await;
     assert!(result.is_err_and(|error| error.kind().is_failure()));
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the test is about a thread that stands still")]
+async fn a_read_that_was_too_late_before_it_was_sent_costs_no_connection() {
+    let server = MemcachedServer::start().await;
+    let proxy = FaultProxy::start(server.address()).await;
+    let timeout = Duration::from_millis(50);
+    let one = config(&server.url_at(proxy.address())).max_connections(1);
+    let backend = Memcached::new(one.operation_timeout(timeout));
+    eventually(async || backend.ready().await.is_ok()).await;
+    let before = proxy.counts();
+
+    for number in 0..5 {
+        let key = key(number);
+        let mut read = std::pin::pin!(backend.get(&key));
+        assert!(poll!(read.as_mut()).is_pending());
+        // The only thread stands still: neither the connection nor a timer is looked at.
+        std::thread::sleep(timeout * 2);
+        assert_eq!(read.await.expect_err("its time is over").kind(), ErrorKind::Timeout);
+    }
+
+    let after = proxy.counts();
+    assert_eq!((after.connections, after.requests), (before.connections, before.requests));
 }
 
 #[tokio::test]
