@@ -39,7 +39,7 @@ fn demo_toml() -> String {
 #[test]
 fn the_json_report_is_one_object_with_both_halves() {
     let directory = tempdir().expect("a temporary directory");
-    let output = run(&directory, &["--json", "--seconds", "1", "--concurrency", "4"]);
+    let output = run(&directory, &["--json", "--seconds", "4", "--concurrency", "4"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
     for half in ["without_cache", "with_cache"] {
@@ -79,7 +79,7 @@ fn assert_caches_everything(backend: &str, variable: &str, url: &str) {
     let line = format!("backend = \"{backend}\"");
     fs::write(&config, demo_toml().replace("backend = \"moka\"", &line)).expect("a file");
     let config = config.to_str().expect("UTF-8");
-    let arguments = ["--json", "--seconds", "1", "--concurrency", "4", "--config", config];
+    let arguments = ["--json", "--seconds", "6", "--concurrency", "4", "--config", config];
     let output = demo(&directory, &arguments).env(variable, url).output().expect("the demo runs");
     assert!(output.status.success(), "{}", text(&output.stderr));
     let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");

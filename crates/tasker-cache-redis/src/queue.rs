@@ -164,10 +164,16 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use tasker_cache_core::KeyBuilder;
 
     use super::*;
     use crate::batch::BATCH;
+
+    /// One for all reads: those of different age share no batch.
+    static DEADLINE: LazyLock<Instant> =
+        LazyLock::new(|| Instant::now() + Duration::from_secs(3600));
 
     /// A queue before a server that answers in this time.
     fn queue(answer_time: Duration) -> Queue {
@@ -180,7 +186,7 @@ mod tests {
     fn join(queue: &mut Queue, reads: usize) -> bool {
         let key = KeyBuilder::raw("app").segment("1").key();
         for _ in 0..reads {
-            queue.join(&key, Instant::now() + Duration::from_secs(60));
+            queue.join(&key, *DEADLINE);
         }
         queue.wanted().sender
     }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{connected, entry, eventually, key, minute, text};
+use common::{connected, entry, eventually, hour, key, text};
 use tasker_cache_core::Backend;
 use tasker_cache_testkit::server::{RedisSentinel, RedisServer};
 
@@ -11,7 +11,7 @@ async fn the_primary_is_found_through_any_of_its_sentinels() {
     let watched = RedisSentinel::start(1).await;
     let (backend, key) = (connected(&watched.url()).await, key("found"));
 
-    backend.set(&key, entry("value"), minute()).await.expect("a primary that takes it");
+    backend.set(&key, entry("value"), hour()).await.expect("a primary that takes it");
 
     let command = ["EXISTS", key.as_str()];
     assert_eq!(watched.servers().primary().command(&command).await.integer(), Some(1));
@@ -25,7 +25,7 @@ async fn a_user_who_may_do_no_more_than_must_be_is_enough() {
     let watched = RedisSentinel::start_with(1, builder).await;
     let (backend, key) = (connected(&watched.url()).await, key("found"));
 
-    backend.set(&key, entry("value"), minute()).await.expect("a primary that takes it");
+    backend.set(&key, entry("value"), hour()).await.expect("a primary that takes it");
     watched.servers().in_sync().await;
     watched.fail_over().await;
 
@@ -37,14 +37,14 @@ async fn a_user_who_may_do_no_more_than_must_be_is_enough() {
 async fn after_a_failover_it_reads_and_writes_on() {
     let watched = RedisSentinel::start(3).await;
     let (backend, old, new) = (connected(&watched.url()).await, key("old"), key("new"));
-    backend.set(&old, entry("value"), minute()).await.expect("a primary that takes it");
+    backend.set(&old, entry("value"), hour()).await.expect("a primary that takes it");
     watched.servers().in_sync().await;
 
     watched.fail_over().await;
 
     eventually("the new primary is found", async || backend.ping().await.is_ok()).await;
     assert_eq!(text(backend.get(&old).await.expect("an answer")).as_deref(), Some("value"));
-    backend.set(&new, entry("other"), minute()).await.expect("the new primary takes it");
+    backend.set(&new, entry("other"), hour()).await.expect("the new primary takes it");
     let command = ["EXISTS", new.as_str()];
     assert_eq!(watched.servers().replica().command(&command).await.integer(), Some(1));
     assert!(backend.delete(&old).await.expect("the new primary takes it"));

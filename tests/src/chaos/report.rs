@@ -22,6 +22,9 @@ const BEFORE: usize = 12;
 const ENOUGH: u64 = 500;
 const LONG: Duration = Duration::from_secs(2);
 
+/// The line of all pairs. One of a pair may keep the other from having an effect.
+const PAIRS: &str = "(two at a time)";
+
 /// A run that is over.
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
@@ -180,7 +183,7 @@ impl Report<'_> {
         for round in self.rounds.iter().filter(|round| round.recovered.is_none()) {
             complaints.push(format!("no recovery: {}", told(round, self.begun)));
         }
-        for (name, line) in self.lines().0 {
+        for (name, line) in self.lines().0.into_iter().filter(|(name, _)| name != PAIRS) {
             let is_idle = line.effects.values().any(|effect| *effect == 0);
             if is_idle && line.sample.reads >= ENOUGH && line.lasted >= LONG {
                 complaints.push(format!("{name} had no effect: {:?}", line.effects));
@@ -198,7 +201,7 @@ impl Report<'_> {
         let mut calm = Sample::default();
         let name = |round: &Round| match round.nemeses[..] {
             [nemesis] => nemesis.name().to_owned(),
-            _ => "(two at a time)".to_owned(),
+            _ => PAIRS.to_owned(),
         };
         for round in self.rounds {
             let line = lines.entry(name(round)).or_default();

@@ -9,7 +9,7 @@ use std::task::{Poll, Waker};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 
-use crate::server::free_port;
+use crate::server::{Port, Ports};
 
 /// How many ports are tried, if others are quicker to take them.
 const PORTS_TRIED: usize = 10;
@@ -17,7 +17,7 @@ const PORTS_TRIED: usize = 10;
 /// A loopback port on which connections are accepted while it is open.
 #[derive(Debug)]
 pub(crate) struct Doors {
-    address: SocketAddr,
+    port: Port,
     runtime: Handle,
     state: Mutex<State>,
 }
@@ -33,21 +33,21 @@ impl Doors {
     /// Opens a free port.
     pub(crate) fn open() -> io::Result<Self> {
         let mut tried = 0;
-        let listener = loop {
-            match listen((Ipv4Addr::LOCALHOST, free_port()?).into()) {
+        let (port, listener) = loop {
+            let port = Port::find(Ports::One)?;
+            match listen((Ipv4Addr::LOCALHOST, port.number()).into()) {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse && tried < PORTS_TRIED => {
                     tried += 1;
                 }
-                other => break other?,
+                other => break (port, other?),
             }
         };
-        let address = listener.local_addr()?;
         let state = Mutex::new(State { listener: Some(listener), waiting: None });
-        Ok(Self { address, runtime: Handle::current(), state })
+        Ok(Self { port, runtime: Handle::current(), state })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        (Ipv4Addr::LOCALHOST, self.port.number()).into()
     }
 
     /// Refuses connections from here on, and those that nobody has accepted yet.
@@ -60,7 +60,7 @@ impl Doors {
         let mut state = self.state();
         if state.listener.is_none() {
             let _runtime = self.runtime.enter();
-            state.listener = Some(listen(self.address)?);
+            state.listener = Some(listen(self.address())?);
             if let Some(waiting) = state.waiting.take() {
                 waiting.wake();
             }

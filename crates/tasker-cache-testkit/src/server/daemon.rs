@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::future::Future;
 use std::io;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::server::patience::{PATIENCE, PAUSE};
 use crate::server::place::Place;
 use crate::server::supervisor::Supervised;
-use crate::server::{Program, StartError};
+use crate::server::{Ports, Program, StartError};
 
 /// How long one attempt to ask it may take.
 const ATTEMPT: Duration = Duration::from_secs(2);
@@ -30,8 +29,8 @@ const PORTS_TRIED: usize = 10;
 pub(crate) trait Service: Send + Sync {
     fn program(&self) -> Program;
 
-    /// Returns the ports of which one is taken; `None` for a server that has no port.
-    fn ports(&self) -> Option<RangeInclusive<u16>>;
+    /// Returns which ports it needs; `None` for a server that has no port.
+    fn ports(&self) -> Option<Ports>;
 
     /// Returns the arguments with which the program is started.
     fn args(&self, program: &Path, place: &Place) -> Vec<OsString>;

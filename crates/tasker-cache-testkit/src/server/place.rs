@@ -2,11 +2,12 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::ops::RangeInclusive;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+
+use crate::server::{Port, Ports};
 
 /// How many lines of a log are shown.
 const TAIL: usize = 20;
@@ -14,39 +15,30 @@ const TAIL: usize = 20;
 /// A port on the loopback interface and a folder, both for one server alone.
 #[derive(Debug)]
 pub(crate) struct Place {
-    port: u16,
+    port: Option<Port>,
     folder: TempDir,
 }
 
 impl Place {
-    /// Ports that a cluster's node can have: its other port is 10,000 above.
-    pub(crate) const NODE_PORTS: RangeInclusive<u16> = 11_000..=21_999;
-
-    /// Ports that the kernel gives to nobody's outgoing connection.
-    ///
-    /// While a server is down, a client that keeps connecting to a port out of the kernel's own
-    /// range (from 32,768 on Linux) is at times given that very port, and is connected to itself.
-    pub(crate) const PORTS: RangeInclusive<u16> = 11_000..=31_999;
-
     /// Makes a folder; there is no port yet.
     pub(crate) fn find() -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("cache-").tempdir()?;
         fs::create_dir(folder.path().join("data"))?;
-        Ok(Self { port: 0, folder })
+        Ok(Self { port: None, folder })
     }
 
     /// Picks another port that is free at this moment.
-    pub(crate) fn move_on(&mut self, ports: RangeInclusive<u16>) -> io::Result<()> {
-        self.port = free_port_in(ports)?;
+    pub(crate) fn move_on(&mut self, ports: Ports) -> io::Result<()> {
+        self.port = Some(Port::find(ports)?);
         Ok(())
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.port).into()
+        (Ipv4Addr::LOCALHOST, self.port.as_ref().map_or(0, Port::number)).into()
     }
 
     pub(crate) fn port_is_taken(&self) -> bool {
-        !is_free(self.port)
+        self.port.as_ref().is_some_and(|port| !port.is_free())
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -86,19 +78,4 @@ impl Place {
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(TAIL)..].join("\n")
     }
-}
-
-/// Returns a port that is free at this moment.
-pub(crate) fn free_port() -> io::Result<u16> {
-    free_port_in(Place::PORTS)
-}
-
-fn free_port_in(ports: RangeInclusive<u16>) -> io::Result<u16> {
-    const TRIES: usize = 1000;
-    let free = (0..TRIES).map(|_| fastrand::u16(ports.clone())).find(|port| is_free(*port));
-    free.ok_or_else(|| io::Error::other("no free port was found"))
-}
-
-fn is_free(port: u16) -> bool {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }

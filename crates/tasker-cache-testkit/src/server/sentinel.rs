@@ -6,7 +6,6 @@ use std::fs;
 use std::io;
 use std::iter;
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use crate::server::daemon::{Daemon, Service};
 use crate::server::patience::{PATIENCE, until, until_within};
 use crate::server::place::Place;
 use crate::server::resp::Connection;
-use crate::server::{Program, RedisBuilder, RedisReplicas, RedisServer, Reply, StartError};
+use crate::server::{Ports, Program, RedisBuilder, RedisReplicas, RedisServer, Reply, StartError};
 
 /// The name under which the sentinels know the primary.
 const NAME: &str = "primary";
@@ -258,8 +257,8 @@ impl Service for SentinelService {
         Program::Redis
     }
 
-    fn ports(&self) -> Option<RangeInclusive<u16>> {
-        Some(Place::PORTS)
+    fn ports(&self) -> Option<Ports> {
+        Some(Ports::One)
     }
 
     fn prepare(&self, place: &Place) -> io::Result<()> {

@@ -18,8 +18,8 @@ impl Service for Unlucky {
         Program::Memcached
     }
 
-    fn ports(&self) -> Option<RangeInclusive<u16>> {
-        Some(Place::PORTS)
+    fn ports(&self) -> Option<Ports> {
+        Some(Ports::One)
     }
 
     fn args(&self, _: &Path, place: &Place) -> Vec<OsString> {

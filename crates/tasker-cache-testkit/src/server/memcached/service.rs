@@ -2,16 +2,15 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::ops::RangeInclusive;
 use std::path::Path;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::server::Program;
 use crate::server::daemon::Service;
 use crate::server::place::Place;
+use crate::server::{Ports, Program};
 
 /// What a server is started with.
 #[derive(Clone, Debug, Default)]
@@ -78,8 +77,8 @@ impl Service for MemcachedService {
         Program::Memcached
     }
 
-    fn ports(&self) -> Option<RangeInclusive<u16>> {
-        (!self.is_unix).then_some(Place::PORTS)
+    fn ports(&self) -> Option<Ports> {
+        (!self.is_unix).then_some(Ports::One)
     }
 
     fn args(&self, _: &Path, place: &Place) -> Vec<OsString> {

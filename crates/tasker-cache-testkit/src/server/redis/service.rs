@@ -5,7 +5,6 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use tokio::net::{TcpStream, UnixStream};
 use crate::server::daemon::Service;
 use crate::server::place::Place;
 use crate::server::resp::Connection;
-use crate::server::{Program, Reply, StartError, TlsFiles};
+use crate::server::{Ports, Program, Reply, StartError, TlsFiles};
 
 /// A user of the server's ACL.
 #[derive(Clone)]
@@ -221,8 +220,8 @@ impl Service for RedisService {
         self.program
     }
 
-    fn ports(&self) -> Option<RangeInclusive<u16>> {
-        let ports = if self.is_node { Place::NODE_PORTS } else { Place::PORTS };
+    fn ports(&self) -> Option<Ports> {
+        let ports = if self.is_node { Ports::AndBus } else { Ports::One };
         (!self.is_unix).then_some(ports)
     }
 
