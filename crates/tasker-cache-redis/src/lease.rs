@@ -159,10 +159,11 @@ pub(crate) async fn fill(
         return Ok(Fill::Refused(Refusal::TooLarge));
     };
     let name = ClientKey::from(lease.key().as_str());
-    let arguments = vec![identity(nonce), value.into(), session.core.milliseconds(ttl).into()];
-    match session.decide(&FILL, &name, arguments).await {
-        Ok(true) => Ok(Fill::Stored),
-        Ok(false) | Err(Cause::WrongType) => Ok(Fill::Refused(Refusal::Revoked)),
+    let (identity, ttl) = (identity(nonce), session.core.milliseconds(ttl));
+    match session.run(&FILL, &name, vec![identity.clone(), value.into(), ttl.into()]).await {
+        Ok(answer) if answer.as_bytes() == identity.as_bytes() => Ok(Fill::Stored),
+        Ok(Value::Integer(0)) | Err(Cause::WrongType) => Ok(Fill::Refused(Refusal::Revoked)),
+        Ok(_) => Err(session.garbled()),
         Err(Cause::OutOfMemory) => Ok(Fill::Refused(Refusal::OutOfMemory)),
         Err(cause) => Err(cause),
     }

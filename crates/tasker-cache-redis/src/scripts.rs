@@ -1,5 +1,5 @@
 //! The Lua that the server runs: constant texts, so that it keeps them, with declared keys and
-//! integer answers, so that Dragonfly's Lua 5.4 agrees.
+//! integers or what they were given for answers, so that Dragonfly's Lua 5.4 agrees.
 
 use std::sync::LazyLock;
 
@@ -21,10 +21,11 @@ macro_rules! script {
     };
 }
 
-/// Stores a value if the key still begins with the lease's stub: identity, value, milliseconds.
+/// Stores a value if the key still begins with the lease's stub: identity, value, milliseconds. The
+/// identity is the answer then: readers rely on it, and no other answer can be taken for it.
 pub(crate) static FILL: Script = script!(
     "if redis.call('GETRANGE', KEYS[1], 0, 19) == ARGV[1] then \
-     redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) return 1 end return 0"
+     redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) return ARGV[1] end return 0"
 );
 
 /// Deletes the key if it still begins with the lease's stub: identity.

@@ -266,7 +266,7 @@ impl Session {
         arguments: Vec<Value>,
     ) -> Result<bool, Cause> {
         match self.run(script, key, arguments).await? {
-            Value::Integer(number) => Ok(number != 0),
+            Value::Integer(number @ 0..=1) => Ok(number == 1),
             _ => Err(self.garbled()),
         }
     }

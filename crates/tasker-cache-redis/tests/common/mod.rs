@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 
+mod forger;
 mod old_redis;
 
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tasker_cache_redis::{Redis, RedisConfig};
 use tasker_cache_testkit::server::{RedisCluster, Reply};
 use tokio::time::{Instant, sleep};
 
+pub(crate) use self::forger::Forger;
 pub(crate) use self::old_redis::OldRedis;
 
 /// The operation timeout of the tests: far more than an answer takes on a busy machine.
