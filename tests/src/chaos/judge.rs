@@ -11,7 +11,7 @@ use super::rows::Row;
 
 /// How long a call may take beyond its own loader: an order of magnitude more than the timeouts of
 /// all that it consists of.
-const STALLED: Duration = Duration::from_secs(30);
+const STALLED: Duration = Duration::from_secs(60);
 
 /// What one process may know of a row.
 type Whose = (Row, Option<usize>);
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_call_that_takes_too_long_is_wrong_unless_its_process_was_stopped() {
-        let stalled = call(What::Miss, 0, 1, 40_000_000_000);
+        let stalled = call(What::Miss, 0, 1, 90_000_000_000);
         assert_eq!(violations(&[stalled], &[]), [Why::Stalled]);
         let pauses = vec![(Moment(5), Moment(15_000_000_000))];
         assert_eq!(judge(&[&History { records: vec![stalled], pauses }], &[9, 9]), []);

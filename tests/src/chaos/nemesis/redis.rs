@@ -121,7 +121,7 @@ async fn leave_room(server: &RedisServer, proxy: &FaultProxy) -> Result<u64> {
         proxy.set(NetworkFault::Refuse);
         proxy.drop_connections();
         sleep(Duration::from_millis(20)).await;
-        match ask(server, &["CONFIG", "SET", "maxclients", "10000"]).await {
+        match ask(server, &["CONFIG", "SET", "maxclients", "1000"]).await {
             Err(_) if begun.elapsed() < COMMAND => {}
             Err(error) => return Err(error),
             Ok(_) => break,
