@@ -22,8 +22,8 @@ pub(crate) const MAX_KEY_BYTES: usize = 250;
 pub(crate) const BATCH: usize = 64;
 
 /// The first memcached that acknowledges by `HD`, which is what the client understands (git history
-/// of memcached, `proto_text.c`). Until 1.6.13 a delete that names a CAS number finds another one
-/// there, whatever it names, so that a lease which is given back is there until its time is over.
+/// of memcached, `proto_text.c`). Before 1.6.13 `md` with a CAS number never matches, so that a lease
+/// which is given back stays until its time is over.
 const OLDEST: [u32; 3] = [1, 6, 10];
 
 /// How many deletes go out before one acknowledgement.

@@ -244,8 +244,9 @@ impl Owner {
     }
 
     /// Draws the consequence of a lost connection. A broken one may be an old one that nobody
-    /// had used since its server was restarted, so one attempt to connect is waited for. One
-    /// whose server did not answer tells that nobody need wait for the next either.
+    /// had used since its server was restarted, or since something was left on it, so one attempt
+    /// to connect is waited for. One whose server did not answer tells that nobody need wait for the
+    /// next either.
     fn lose(&mut self, failure: Failure) {
         if failure.doubt == Doubt::Broken {
             self.health.send_replace(Health::Connecting);

@@ -84,9 +84,7 @@ impl Failure {
     }
 
     pub(crate) fn too_old(version: &str) -> Self {
-        let words = format!(
-            "memcached {version} lacks meta commands that are needed: 1.6.10 or newer has them"
-        );
+        let words = format!("memcached {version} is too old: 1.6.10 or newer is needed");
         Self { kind: ErrorKind::Protocol, doubt: Doubt::Astray, words: Cow::Owned(words) }
     }
 

@@ -37,7 +37,7 @@ pub(crate) struct Write {
 #[derive(Debug)]
 pub(crate) struct Ask<T> {
     pub(crate) deadline: Instant,
-    /// Whether it was sent once on a connection that turned out to be broken.
+    /// Whether it was sent once on a connection that was thrown away.
     pub(crate) retried: bool,
     pub(crate) reply: Reply<T>,
 }

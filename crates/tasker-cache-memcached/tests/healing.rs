@@ -57,9 +57,7 @@ async fn a_server_that_is_too_old_is_said_so() {
 
         let ready = client(&url).ready().await.map_err(|error| error.to_string());
 
-        let expected = format!(
-            "memcached {version} lacks meta commands that are needed: 1.6.10 or newer has them"
-        );
+        let expected = format!("memcached {version} is too old: 1.6.10 or newer is needed");
         assert_eq!(ready, if is_too_old { Err(expected) } else { Ok(()) });
         server.abort();
     }

@@ -27,10 +27,10 @@ pub(crate) async fn unlink(session: &Session, keys: Vec<ClientKey>) -> Result<u6
     }
     let mut deleted = 0;
     for chunk in keys.chunks(CHUNK) {
-        let (chunk, bytes) = (chunk.to_vec(), size(chunk));
+        let (named, bytes, chunk) = (chunk.len(), size(chunk), chunk.to_vec());
         let unlink = async move |client: Timed| client.unlink(chunk).await;
         let answer: Value = session.request(&[], bytes, unlink).await?;
-        deleted += count(session, &answer)?;
+        deleted += count(session, &answer, named)?;
     }
     Ok(deleted)
 }
@@ -44,7 +44,7 @@ async fn unlink_by_slot(session: &Session, mut keys: Vec<ClientKey>) -> Result<u
             let key = key.clone();
             async move { client.unlink(key).await }
         };
-        return count(session, &session.follow(&slots, size([&key]), unlink).await?);
+        return count(session, &session.follow(&slots, size([&key]), unlink).await?, 1);
     }
     let mut groups: BTreeMap<u16, Vec<ClientKey>> = BTreeMap::new();
     for key in keys {
@@ -54,7 +54,8 @@ async fn unlink_by_slot(session: &Session, mut keys: Vec<ClientKey>) -> Result<u
     let mut deleted = 0;
     for some in groups.chunks(CHUNK) {
         let (slots, some): (Vec<u16>, Vec<Vec<ClientKey>>) = some.iter().cloned().unzip();
-        let (expected, bytes) = (some.len(), size(some.iter().flatten()));
+        let named: Vec<usize> = some.iter().map(Vec::len).collect();
+        let bytes = size(some.iter().flatten());
         let unlink = |client: Timed| {
             let some = some.clone();
             async move {
@@ -66,21 +67,26 @@ async fn unlink_by_slot(session: &Session, mut keys: Vec<ClientKey>) -> Result<u
             }
         };
         deleted += match session.follow(&slots, bytes, unlink).await? {
-            Value::Array(answers) if answers.len() == expected => {
-                answers.iter().map(|answer| count(session, answer)).sum::<Result<u64, _>>()?
+            Value::Array(answers) if answers.len() == named.len() => {
+                let answers = answers.iter().zip(named);
+                answers
+                    .map(|(answer, named)| count(session, answer, named))
+                    .sum::<Result<u64, _>>()?
             }
-            answer if expected == 1 => count(session, &answer)?,
+            answer if named.len() == 1 => count(session, &answer, named[0])?,
             _ => return Err(session.garbled()),
         };
     }
     Ok(deleted)
 }
 
-fn count(session: &Session, answer: &Value) -> Result<u64, Cause> {
-    match answer {
-        Value::Integer(number) => Ok(u64::try_from(*number).unwrap_or(0)),
-        _ => Err(session.garbled()),
-    }
+/// Reads how many of so many named keys there were.
+fn count(session: &Session, answer: &Value, named: usize) -> Result<u64, Cause> {
+    let Value::Integer(number) = answer else {
+        return Err(session.garbled());
+    };
+    let number = u64::try_from(*number).ok().filter(|number| *number <= named as u64);
+    number.ok_or_else(|| session.garbled())
 }
 
 /// Deletes the key that is the prefix and all below it, on all nodes of a cluster.
@@ -178,7 +184,7 @@ async fn page(
     else {
         return Err(session.garbled());
     };
-    let next = next.as_string().ok_or(Cause::Garbled)?;
+    let next = next.as_string().ok_or_else(|| session.garbled())?;
     let mut covered = Vec::with_capacity(keys.len());
     for key in keys {
         let key = session.bulk(key)?.filter(|key| is_below(prefix, key));

@@ -26,12 +26,13 @@ async fn a_key_that_was_not_read_right_is_not_said_to_be_deleted_with_its_prefix
     let (server, forger, backend) = behind_a_forger().await;
     let region = || KeyBuilder::raw("test").segment("region");
 
-    for at in [2, "test:region:".len()] {
-        for name in ["other", "some-key:3"] {
-            let key = name.split(':').fold(region(), KeyBuilder::segment).key();
-            backend.set(&key, entry("value"), minute()).await.expect("a server");
+    let key = region().segment("some-key").segment("3").key();
+
+    // As one of two keys, in whatever order, and alone.
+    for (at, others) in [(2, 1), (2, 0), ("test:region:".len(), 1), ("test:region:".len(), 0)] {
+        for other in (0..others).map(|number| region().segment(number).key()).chain([key.clone()]) {
+            backend.set(&other, entry("value"), minute()).await.expect("a server");
         }
-        let key = region().segment("some-key").segment("3").key();
         forger.once(key.as_str(), grown(key.as_str(), at));
 
         let deleted = backend.delete_prefix(&region().prefix()).await;
@@ -44,6 +45,23 @@ async fn a_key_that_was_not_read_right_is_not_said_to_be_deleted_with_its_prefix
         })
         .await;
         assert_eq!(server.command(&["EXISTS", key.as_str()]).await.integer(), Some(0));
+    }
+}
+
+#[tokio::test]
+async fn more_keys_than_were_named_are_not_said_to_be_deleted() {
+    let (server, forger, backend) = behind_a_forger().await;
+    let keys = [common::key("a"), common::key("b")];
+
+    for (answer, forged) in [(":1\r\n", ":10\r\n"), (":1\r\n", ":-1\r\n"), (":1\r\n", ":3\r\n")] {
+        backend.set(&keys[0], entry("value"), minute()).await.expect("a server");
+        forger.once(answer, forged);
+
+        assert!(backend.delete_many(&keys).await.is_err(), "{forged:?} of two keys");
+
+        assert!(forger.is_done(), "nothing was deleted");
+        assert!(server.command(&["EXISTS", keys[0].as_str()]).await.integer() == Some(0));
+        eventually("it is used again", async || backend.ping().await.is_ok()).await;
     }
 }
 

@@ -9,8 +9,8 @@ use super::history::History;
 use super::record::{Record, What};
 use super::rows::Row;
 
-/// How long a call may take beyond its own loader: an order of magnitude more than the timeouts of
-/// all that it consists of.
+/// How long a call may take beyond its own loader: twice what a whole prefix may, which is 120
+/// operation timeouts; all others end in a few of them.
 const STALLED: Duration = Duration::from_secs(60);
 
 /// What one process may know of a row.

@@ -56,9 +56,9 @@ impl Port {
     pub(crate) fn find(ports: Ports) -> io::Result<Self> {
         const TRIES: usize = 1000;
         let mut taken = taken();
-        let is_free =
+        let is_nobodys =
             |first: &u16| ports.from(*first).all(|port| !taken.contains(&port) && is_free(port));
-        let free = (0..TRIES).map(|_| fastrand::u16(ports.range())).find(is_free);
+        let free = (0..TRIES).map(|_| fastrand::u16(ports.range())).find(is_nobodys);
         let number = free.ok_or_else(|| io::Error::other("no free port was found"))?;
         taken.extend(ports.from(number));
         Ok(Self { number, ports })
@@ -70,7 +70,7 @@ impl Port {
 
     /// Tells whether nobody listens there.
     pub(crate) fn is_free(&self) -> bool {
-        is_free(self.number)
+        self.ports.from(self.number).all(is_free)
     }
 }
 
