@@ -11,7 +11,7 @@ use tasker_cache_redis::{Redis, RedisConfig};
 use tasker_cache_testkit::Recorder;
 use tasker_cache_testkit::server::{MemcachedServer, Program, RedisServer};
 use tokio::net::TcpListener;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 const CONNECTED: &str = "Distributed cache provider initialized successfully";
 const RECOVERED: &str = "Cache backend connected (recovered)";
@@ -196,6 +196,42 @@ async fn a_redis_that_hangs_holds_up_the_start_for_the_connection_timeout_only()
     assert_eq!(recorder.count(NO_REDIS), 1);
     let region = numbers(&cache);
     assert_eq!((load(&region, "k", 1).await, load(&region, "k", 2).await), (1, 2));
+}
+
+#[tokio::test]
+async fn a_redis_that_loads_its_data_is_said_so_and_used_once_it_has() {
+    // It looks at its clients after each of so many bytes, and takes its time for each key.
+    let often = ["--loading-process-events-interval-bytes", "1024"];
+    let server = RedisServer::builder().arg(often[0]).arg(often[1]).start().await;
+    for number in 0..30 {
+        let filler: String = std::iter::repeat_with(fastrand::alphanumeric).take(2_000).collect();
+        server.command(&["SET", &format!("filler:{number}"), &filler]).await;
+    }
+    server.command(&["CONFIG", "SET", "key-load-delay", "200000"]).await;
+    let recorder = Recorder::default();
+    let _recording = recorder.install();
+    let config = config("redis", &[server.url()]);
+    let reloads = async { server.try_command(&["DEBUG", "RELOAD"]).await.is_ok() };
+    // Until one is made while it loads.
+    let starts = async {
+        loop {
+            let cache = Cache::connect(&config).await;
+            if recorder.count(NO_REDIS) > 0 {
+                return cache;
+            }
+        }
+    };
+
+    let (has_reloaded, cache) = tokio::join!(reloads, timeout(Duration::from_secs(60), starts));
+
+    assert!(has_reloaded);
+    let cache = cache.expect("the server loads for seconds");
+    let warned = recorder.lines().into_iter().find(|line| line.message == NO_REDIS);
+    let cause = warned.expect("it is warned").field("cause").map(str::to_owned);
+    assert_eq!(cause.as_deref(), Some("the server is loading its data"));
+    until("the backend is used", async || cache.health_check().await).await;
+    let region = numbers(&cache);
+    assert_eq!((load(&region, "k", 1).await, load(&region, "k", 2).await), (1, 1));
 }
 
 #[tokio::test]
