@@ -45,10 +45,10 @@ pub(crate) const ITEM_OVERHEAD: usize = 59 + MAX_KEY_BYTES + envelope::HEADER_LE
 /// # Failures
 ///
 /// After a timeout, or an error of the server that is not about one value, the connection is thrown
-/// away, and until the server has answered on another one every call fails at once. Attempts to connect
-/// follow each other after a random share of up to two seconds. Where a connection turns out to be
-/// broken, or what stands on it is no answer to what was asked, reads, deletes and pings are sent
-/// once more on a fresh one.
+/// away, and until the server has answered on another one every call fails at once. Attempts to
+/// connect follow each other after a random share of up to two seconds. Where a connection turns out
+/// to be broken, or what stands on it is no answer to what was asked, reads, deletes and pings are
+/// sent once more on a fresh one.
 #[derive(Clone)]
 pub struct Memcached {
     pool: Arc<Pool>,

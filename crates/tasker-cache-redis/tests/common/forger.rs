@@ -1,78 +1,75 @@
 //! A way to a server on which a reply is not what the server said, once.
 
+use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
 
-/// What is to be replaced, and by what; nothing once it has been.
-type Forgery = Arc<Mutex<Option<(Vec<u8>, Vec<u8>)>>>;
+use super::way::{Way, unchanged};
 
 pub(crate) struct Forger {
-    address: SocketAddr,
-    forgery: Forgery,
-    task: JoinHandle<()>,
+    way: Way,
+    forgery: Arc<Forgery>,
 }
+
+/// What is to be replaced, and by what; nothing once it has been.
+#[derive(Default)]
+struct Forgery(Mutex<Option<(Vec<u8>, Vec<u8>)>>);
 
 impl Forger {
     pub(crate) async fn start(upstream: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("bound");
-        let forgery = Forgery::default();
+        let forgery = Arc::<Forgery>::default();
         let ours = Arc::clone(&forgery);
-        let task = tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let server = TcpStream::connect(upstream).await.expect("the server is up");
-                let (mut from_client, to_client) = client.into_split();
-                let (from_server, mut to_server) = server.into_split();
-                tokio::spawn(async move { copy(&mut from_client, &mut to_server).await });
-                tokio::spawn(replies(from_server, to_client, Arc::clone(&ours)));
-            }
-        });
-        Self { address, forgery, task }
+        let forged = move |from, to| replies(from, to, Arc::clone(&ours));
+        Self { way: Way::start(upstream, unchanged, forged).await, forgery }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.way.address()
     }
 
-    /// Replaces some bytes of a reply, which are small enough to arrive together.
+    /// Replaces some bytes of a reply, which are so few that they arrive together.
     pub(crate) fn once(&self, bytes: impl Into<Vec<u8>>, by: impl Into<Vec<u8>>) {
-        *lock(&self.forgery) = Some((bytes.into(), by.into()));
+        *self.forgery.lock() = Some((bytes.into(), by.into()));
     }
 
     /// Tells whether that has happened.
     pub(crate) fn is_done(&self) -> bool {
-        lock(&self.forgery).is_none()
+        self.forgery.lock().is_none()
     }
 }
 
-impl Drop for Forger {
-    fn drop(&mut self) {
-        self.task.abort();
+impl Forgery {
+    fn lock(&self) -> MutexGuard<'_, Option<(Vec<u8>, Vec<u8>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does it to a reply that has the bytes.
+    fn apply(&self, reply: &mut Vec<u8>) {
+        let mut forgery = self.lock();
+        let place = forgery.as_ref().and_then(|(bytes, _)| {
+            reply.windows(bytes.len()).position(|some| some == bytes.as_slice())
+        });
+        if let Some(at) = place
+            && let Some((bytes, by)) = forgery.take()
+        {
+            reply.splice(at..at + bytes.len(), by);
+        }
     }
 }
 
-fn lock(forgery: &Forgery) -> std::sync::MutexGuard<'_, Option<(Vec<u8>, Vec<u8>)>> {
-    forgery.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-async fn replies(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, forgery: Forgery) {
+async fn replies(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    forgery: Arc<Forgery>,
+) -> io::Result<()> {
     let mut chunk = [0; 16 * 1024];
-    while let Ok(read @ 1..) = from.read(&mut chunk).await {
-        let mut bytes = chunk[..read].to_vec();
-        let wanted = lock(&forgery).take();
-        if let Some((old, new)) = wanted {
-            match bytes.windows(old.len()).position(|some| some == old) {
-                Some(at) => drop(bytes.splice(at..at + old.len(), new)),
-                None => *lock(&forgery) = Some((old, new)),
-            }
-        }
-        if to.write_all(&bytes).await.is_err() {
-            return;
-        }
+    while let read @ 1.. = from.read(&mut chunk).await? {
+        let mut reply = chunk[..read].to_vec();
+        forgery.apply(&mut reply);
+        to.write_all(&reply).await?;
     }
+    Ok(())
 }

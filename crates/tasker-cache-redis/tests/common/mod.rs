@@ -4,6 +4,7 @@
 
 mod forger;
 mod old_redis;
+mod way;
 
 use std::time::Duration;
 
